@@ -1,0 +1,31 @@
+-- Schemas and grants of the warehouse. Runs as tsur_owner before the migrations, again and again
+-- without harm. What migrations create in raw, ops and vault is granted there; what dbt builds is
+-- granted by dbt (`+grants`).
+revoke all on schema public from public;
+revoke all on database {database} from public;
+grant connect on database {database} to
+    tsur_loader, tsur_transformer, tsur_analyst, tsur_official, tsur_auditor;
+grant temporary on database {database} to tsur_loader, tsur_transformer;
+
+create schema if not exists raw;
+create schema if not exists ops;
+create schema if not exists vault;
+create schema if not exists reference;
+create schema if not exists staging;
+create schema if not exists intermediate;
+create schema if not exists nlp;
+create schema if not exists marts;
+create schema if not exists audit;
+
+-- The loader writes what comes in; only it enters the vault.
+grant usage on schema raw, ops, vault to tsur_loader;
+
+-- The transformer reads what came in and owns all that is derived from it.
+grant usage on schema raw, ops to tsur_transformer;
+grant usage, create on schema reference, staging, intermediate, nlp, marts, audit
+to tsur_transformer;
+
+-- Readers. `nlp`, `staging` and `intermediate` hold texts before masking or beside it.
+grant usage on schema marts, reference, audit to tsur_analyst, tsur_auditor;
+grant usage on schema ops to tsur_auditor;
+grant usage on schema marts, reference to tsur_official;

@@ -1,0 +1,82 @@
+"""Fixtures that every test folder shares: a real PostgreSQL, the guard against the network."""
+
+from __future__ import annotations
+
+import itertools
+import os
+import secrets
+import shutil
+import tempfile
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import psycopg
+import pytest
+from psycopg import sql
+from pytest_socket import socket_allow_hosts
+
+from stack.database import Warehouse
+from stack.postgres import PostgresServer, free_port
+
+REPOSITORY = Path(__file__).resolve().parents[1]
+_numbers = itertools.count(1)
+
+
+@pytest.fixture(autouse=True)
+def _loopback_only() -> None:
+    """No test reaches a network: only addresses of this machine answer."""
+    socket_allow_hosts(["127.0.0.1", "localhost", "::1"], allow_unix_socket=True)
+
+
+@pytest.fixture(scope="session")
+def postgres_server() -> Iterator[PostgresServer]:
+    """One PostgreSQL for the whole test run, on a free port, without durability."""
+    folder = Path(tempfile.mkdtemp(prefix="tsur-test-"))
+    folder.chmod(0o755)
+    server = PostgresServer(
+        folder,
+        free_port(),
+        secrets.token_urlsafe(16),
+        {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"},
+    )
+    server.start()
+    yield server
+    server.remove()
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
+def warehouse_template(postgres_server: PostgresServer) -> Warehouse:
+    """A migrated, empty warehouse that others are copied from."""
+    template = Warehouse.for_roles_with_one_password(
+        postgres_server.url(), postgres_server.admin_password
+    )
+    template.prepare()
+    return template
+
+
+@pytest.fixture(scope="module")
+def warehouse(warehouse_template: Warehouse) -> Iterator[Warehouse]:
+    """A migrated, empty warehouse of the module's own."""
+    copy = replace(warehouse_template, database=f"test_{os.getpid()}_{next(_numbers)}")
+    names = {
+        "copy": sql.Identifier(copy.database),
+        "template": sql.Identifier(warehouse_template.database),
+    }
+    with psycopg.connect(copy.admin_url, autocommit=True) as connection:
+        statement = "create database {copy} template {template} owner tsur_owner"
+        connection.execute(sql.SQL(statement).format(**names))
+    copy.grant()
+    yield copy
+    with psycopg.connect(copy.admin_url, autocommit=True) as connection:
+        connection.execute(sql.SQL("drop database {copy} with (force)").format(**names))
+
+
+@pytest.fixture(scope="session")
+def real_data() -> Path:
+    """The folder of real data; the test is skipped, with the reason, where there is none."""
+    folder = Path(os.environ.get("TSUR_TEST_DATA", REPOSITORY.parent / "shared" / "data"))
+    if not (folder / "README.md").exists():
+        pytest.skip(f"the real data set is not here: {folder} (set TSUR_TEST_DATA)")
+    return folder
