@@ -1,0 +1,1 @@
+"""Ingestion: sources declared in YAML, clients that read them and one loader that writes `raw`."""

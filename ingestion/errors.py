@@ -1,0 +1,236 @@
+"""Every error code of the ingestion in one place, with what happened and what to do.
+
+The codes stand in `ops.quarantine.error_code` and `ops.loads.error_class`. Whoever reads one at
+night finds here what it means; a test fails when a code is raised that this page does not know.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class ErrorText:
+    """What a code means: `happened` in one sentence, `remedy` as an instruction."""
+
+    happened: str
+    remedy: str
+
+
+ERROR_TEXTS: dict[str, ErrorText] = {
+    # the declaration
+    "source_definition": ErrorText(
+        "A source's YAML is not valid.",
+        "Correct the field that the message names; `tsur source validate` checks the file.",
+    ),
+    "source_not_enabled": ErrorText(
+        "The source needs environment variables that are not set.",
+        "Set the variables that the message names, or leave the source switched off.",
+    ),
+    "window_required": ErrorText(
+        "The source is read by window and the run gave none.",
+        "Give --from and --to; the window comes from the run, never from the clock.",
+    ),
+    # fetching
+    "http_unauthorised": ErrorText(
+        "The source refused the token.",
+        "Renew the token in the token file of the source and run the load again.",
+    ),
+    "http_rate_limited": ErrorText(
+        "The source kept answering 429 (too many requests) after every wait.",
+        "Lower the schedule or the rate of the source, then run the same window again.",
+    ),
+    "http_server_error": ErrorText(
+        "The source kept answering with a server error after every retry.",
+        "Wait for the source to recover (ask its owner), then run the same window again.",
+    ),
+    "http_client_error": ErrorText(
+        "The source refused the request.",
+        "Compare the endpoint and the parameters in the YAML with the source's documentation.",
+    ),
+    "http_timeout": ErrorText(
+        "The source did not answer in time, on every attempt.",
+        "Check the network and the source, raise `timeout_seconds` if it is slow, run again.",
+    ),
+    "http_connection": ErrorText(
+        "The connection to the source failed or broke off, on every attempt.",
+        "Check the address in the YAML, the network and the certificate, then run again.",
+    ),
+    "answer_too_large": ErrorText(
+        "The answer or file is larger than the source's declared limit.",
+        "Ask for a smaller window or raise `max_megabytes` in the YAML after a look at the file.",
+    ),
+    "redirect_refused": ErrorText(
+        "The source redirected the request to another host.",
+        "If the source has moved, write its new address into the YAML.",
+    ),
+    "api_error": ErrorText(
+        "The interface answered with an error of its own.",
+        "Look the code up in the interface's documentation; the message quotes it.",
+    ),
+    "call_budget_exhausted": ErrorText(
+        "The load needed more calls than the source's YAML allows.",
+        "Narrow the window or raise `max_calls`; what was read has landed.",
+    ),
+    "file_not_found": ErrorText(
+        "The declared file or folder is not there.",
+        "Put the delivery at the path that the message names, or correct the endpoint.",
+    ),
+    "folder_empty": ErrorText(
+        "The declared folder holds no file of the declared kind.",
+        "Put the deliveries there, or correct `files` in the YAML.",
+    ),
+    # whole files and answers
+    "not_json": ErrorText(
+        "The answer is not JSON.",
+        "Look at its first characters: a maintenance or login page means that the source was "
+        "away. Run the window again; the bytes are in quarantine.",
+    ),
+    "unexpected_answer": ErrorText(
+        "The answer is JSON, but not of the declared shape.",
+        "Compare it with the interface's documentation; after a fix, `tsur replay` lands it.",
+    ),
+    "broken_workbook": ErrorText(
+        "The file is not a readable XLSX workbook (cut off or not a workbook at all).",
+        "Ask for the export again; if only the kind was declared wrongly, correct `format` and "
+        "run `tsur replay`.",
+    ),
+    "encoding_mismatch": ErrorText(
+        "The file is not in the encoding that the YAML declares.",
+        "Correct `encoding` in the YAML (Russian exports are often cp1251), then `tsur replay`.",
+    ),
+    "missing_column": ErrorText(
+        "The file lacks a column that the YAML maps.",
+        "If it was renamed, add the new name to `from`; if it may be absent, declare "
+        "`optional: true`; then `tsur replay`.",
+    ),
+    "repeated_column": ErrorText(
+        "The header names a column twice.",
+        "Ask the owner which of the two counts and for a corrected export.",
+    ),
+    "unknown_column": ErrorText(
+        "The file brings a column that the frozen contract does not know.",
+        "Add it to the YAML (as identity, if it holds personal data), then `tsur replay`.",
+    ),
+    "empty_file": ErrorText(
+        "The file holds no header.",
+        "Ask for the export again.",
+    ),
+    "file_time_unknown": ErrorText(
+        "The file's name does not tell when it was observed.",
+        "Rename it as `file_time` in the YAML declares, or correct the pattern.",
+    ),
+    # single records
+    "row_shape": ErrorText(
+        "The row has another number of cells than the header.",
+        "Look for a separator or a quotation mark inside a value; ask for the row again.",
+    ),
+    "undecodable_text": ErrorText(
+        "The row holds bytes that are not in the declared encoding.",
+        "Ask for the row again or correct `encoding`, then `tsur replay`.",
+    ),
+    "invalid_character": ErrorText(
+        "A value holds a character that the warehouse cannot store (NUL, half a surrogate pair).",
+        "Ask the source for the record again; the bytes are in quarantine.",
+    ),
+    "missing_key": ErrorText(
+        "The record has no value in its declared key.",
+        "Ask the source for the record with its number; without it versions cannot be told.",
+    ),
+    "bad_date": ErrorText(
+        "A date does not follow any of the declared formats.",
+        "Add the format to `formats` in the YAML if it is right, then `tsur replay`.",
+    ),
+    "date_out_of_range": ErrorText(
+        "A date lies before 1990 or more than ten years after the observation.",
+        "Ask the source to correct the date; the record lands with the next load or replay.",
+    ),
+    "bad_number": ErrorText(
+        "A value is not the number that its field asks for.",
+        "Ask the source to correct it, or declare the field as text.",
+    ),
+    "bad_boolean": ErrorText(
+        "A value is neither of the declared words for yes and no.",
+        "Add the word to `true` or `false` in the YAML, then `tsur replay`.",
+    ),
+    "unknown_value": ErrorText(
+        "A value is not in the declared list.",
+        "Add it to `values` in the YAML, then `tsur replay`.",
+    ),
+    "out_of_bounds": ErrorText(
+        "A number lies outside what its field can hold.",
+        "Ask the source to correct it; coordinates may be swapped.",
+    ),
+    "not_an_object": ErrorText(
+        "An item of the listing is not a record.",
+        "Report it to the owner of the source; the item is in quarantine.",
+    ),
+    "not_a_post": ErrorText(
+        "The item is neither a post nor a comment (a photo, a note), so it is no case.",
+        "Nothing to do: it is counted, and its bytes are kept.",
+    ),
+    "no_item": ErrorText(
+        "The answer carries no post or comment (only a confirmation), so there is no case in it.",
+        "Nothing to do: it is counted, and its bytes are kept.",
+    ),
+    "repeated_key": ErrorText(
+        "The key occurs more than once in the delivery with different content; the last one won.",
+        "Ask the owner which of the records is right; the others are kept here.",
+    ),
+    "older_than_known": ErrorText(
+        "An older delivery brought a version that is unknown, after a newer one was loaded.",
+        "Nothing to do: the newer version stands, the older one is kept here.",
+    ),
+    # the program itself
+    "internal": ErrorText(
+        "The ingestion failed on something it does not know.",
+        "Read the log of the run and report it with the load's number.",
+    ),
+}
+
+
+class IngestionError(Exception):
+    """An error with a code of `ERROR_TEXTS`.
+
+    `detail` says which source, file or record is meant; it must never hold a token or an
+    identity. The text of the exception is code, what happened, the detail and what to do.
+    """
+
+    def __init__(self, code: str, detail: str) -> None:
+        self.code = code
+        self.detail = detail
+        super().__init__(describe(code, detail))
+
+
+def describe(code: str, detail: str) -> str:
+    """The sentence that is stored and shown: what happened, to what, and what to do."""
+    text = ERROR_TEXTS[code]
+    return f"{text.happened} {detail.rstrip('.')}. {text.remedy}"
+
+
+class SourceDefinitionError(IngestionError):
+    """A YAML file that cannot be used: names the file, the field and what to do."""
+
+    def __init__(self, detail: str) -> None:
+        super().__init__("source_definition", detail)
+
+
+class FetchError(IngestionError):
+    """The source could not be read; nothing of the answer is at hand."""
+
+
+class UnreadableAnswer(IngestionError):
+    """A file or answer whose records cannot be told apart: it is kept whole, with its bytes."""
+
+    def __init__(self, code: str, detail: str, *, content: bytes, name: str) -> None:
+        super().__init__(code, detail)
+        self.content = content
+        self.name = name
+
+
+class RecordError(IngestionError):
+    """One record that cannot land; `field` is the source's field that is to blame."""
+
+    def __init__(self, code: str, detail: str, *, field: str | None = None) -> None:
+        super().__init__(code, detail)
+        self.field = field
