@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import subprocess
 from pathlib import Path
+from typing import Any
+from urllib.parse import unquote, urlsplit
 
 from stack.database import Warehouse
 from stack.services import Service, ServiceError
@@ -47,9 +49,7 @@ def airflow_environment(settings: Settings) -> dict[str, str]:
         "API__BASE_URL": settings.airflow_url,
         "API__SECRET_KEY": credentials.airflow_session_key,
         "API_AUTH__JWT_SECRET": credentials.airflow_jwt_secret,
-        "LOGGING__WORKER_LOG_SERVER_PORT": str(settings.worker_log_port),
-        "TRIGGERER__DEFAULT_CAPACITY": "100",
-        "LOGGING__TRIGGER_LOG_SERVER_PORT": str(settings.triggerer_log_port),
+        "TRIGGERER__CAPACITY": "100",
         "DAG_PROCESSOR__REFRESH_INTERVAL": "15",
         "DAG_PROCESSOR__MIN_FILE_PROCESS_INTERVAL": "60",
         "DAG_PROCESSOR__PARSING_PROCESSES": "1",
@@ -74,8 +74,6 @@ def airflow_environment(settings: Settings) -> dict[str, str]:
 
 def dbt_environment(settings: Settings) -> dict[str, str]:
     """What `dbt_project/profiles.yml` reads, and where dbt writes."""
-    from urllib.parse import unquote, urlsplit
-
     parts = urlsplit(warehouse_of(settings).url("transformer"))
     return {
         "TSUR_PG_HOST": parts.hostname or "127.0.0.1",
@@ -117,23 +115,27 @@ def airflow_services(settings: Settings) -> list[Service]:
     """api-server, scheduler, dag-processor, triggerer."""
     environment = airflow_environment(settings)
 
-    def service(name: str, ports: dict[int, str], health_url: str | None = None) -> Service:
+    def service(*command: str, **options: Any) -> Service:
         return Service(
-            name=f"airflow-{name}",
+            name=f"airflow-{command[0]}",
             home=settings.home,
-            command=airflow_command(settings, name),
+            command=airflow_command(settings, *command),
             environment=environment,
             folder=settings.home,
-            ports=ports,
-            health_url=health_url,
+            **options,
         )
 
-    health = f"{settings.airflow_url}/api/v2/monitor/health"
+    # The log servers of scheduler and triggerer listen on every interface; on one machine the
+    # api-server reads the files itself.
     return [
-        service("api-server", {settings.airflow_port: "TSUR_AIRFLOW_PORT"}, health),
-        service("scheduler", {settings.worker_log_port: "TSUR_WORKER_LOG_PORT"}),
-        service("dag-processor", {}),
-        service("triggerer", {settings.triggerer_log_port: "TSUR_TRIGGERER_LOG_PORT"}),
+        service(
+            "api-server",
+            ports={settings.airflow_port: "TSUR_AIRFLOW_PORT"},
+            health_url=f"{settings.airflow_url}/api/v2/monitor/health",
+        ),
+        service("scheduler", "--skip-serve-logs"),
+        service("dag-processor"),
+        service("triggerer", "--skip-serve-logs"),
     ]
 
 

@@ -43,8 +43,6 @@ class Settings(BaseSettings):
     port_base: int = Field(18000, description="Every port below is this number plus its own")
     postgres_port: int = Field(0, description="Embedded PostgreSQL (base + 54)")
     airflow_port: int = Field(0, description="Airflow api-server (base + 80)")
-    worker_log_port: int = Field(0, description="Airflow task logs (base + 93)")
-    triggerer_log_port: int = Field(0, description="Airflow trigger logs (base + 94)")
     superset_port: int = Field(0, description="Superset (base + 88)")
     pages_port: int = Field(0, description="Quality report and data dictionary (base + 90)")
     sandbox_port: int = Field(0, description="Sandbox sources (base + 31)")
@@ -151,8 +149,6 @@ _PORT_OFFSETS = {
     "airflow_port": 80,
     "superset_port": 88,
     "pages_port": 90,
-    "worker_log_port": 93,
-    "triggerer_log_port": 94,
 }
 
 

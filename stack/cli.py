@@ -1,0 +1,421 @@
+"""`tsur`: the program of the platform. `make demo` and the other targets only call it."""
+
+from __future__ import annotations
+
+import csv
+import json
+import sys
+from datetime import datetime
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.table import Table
+
+from stack.settings import REPOSITORY, Settings, get_settings
+
+app = typer.Typer(
+    help="Платформа данных ЦУР / data platform of a regional control centre.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    add_completion=False,
+)
+source_app = typer.Typer(help="Sources as YAML.", no_args_is_help=True)
+sandbox_app = typer.Typer(help="The sandbox sources of this home.", no_args_is_help=True)
+superset_app = typer.Typer(help="Dashboards as code.", no_args_is_help=True)
+load_app = typer.Typer(help="What has been loaded.", no_args_is_help=True)
+app.add_typer(source_app, name="source")
+app.add_typer(sandbox_app, name="sandbox")
+app.add_typer(superset_app, name="superset")
+app.add_typer(load_app, name="load")
+
+console = Console(stderr=True, highlight=False)
+Json = Annotated[bool, typer.Option("--json", help="Machine-readable output.")]
+AsOf = Annotated[
+    list[str] | None,
+    typer.Option("--as-of", help="REGION=ISO moment with offset; '*' for all. Repeatable."),
+]
+
+
+def main() -> None:
+    """Run the program; an expected failure is one clear message and exit code 1."""
+    try:
+        app(standalone_mode=True)
+    except (RuntimeError, OSError, ValueError) as error:
+        console.print(f"[bold red]Error:[/] {error}", markup=True)
+        raise SystemExit(1) from None
+
+
+def _print_json(value: Any) -> None:
+    typer.echo(json.dumps(value, ensure_ascii=False, indent=2, default=str))
+
+
+def _print_counts(title: str, counts: dict[str, Any], as_json: bool) -> None:
+    if as_json:
+        _print_json(counts)
+        return
+    table = Table(title=title, title_justify="left")
+    table.add_column("what")
+    table.add_column("count", justify="right")
+    for key, value in counts.items():
+        table.add_row(key, f"{value}")
+    Console().print(table)
+
+
+def _bar() -> Progress:
+    return Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        console=console,
+        disable=not console.is_terminal,
+    )
+
+
+def _parse_as_of(values: list[str] | None) -> dict[str, datetime]:
+    parsed = {}
+    for value in values or []:
+        region, _, moment = value.partition("=")
+        if not moment:
+            raise typer.BadParameter(f"'{value}' is not REGION=MOMENT", param_hint="--as-of")
+        parsed[region] = datetime.fromisoformat(moment)
+    return parsed
+
+
+# --- the stack -----------------------------------------------------------------------------------
+
+
+@app.command()
+def up() -> None:
+    """Start the stack and wait until it is healthy. Example: tsur up"""
+    from stack import runtime
+
+    settings = get_settings()
+    with runtime.exclusive(settings):
+        settings = runtime.start(settings, console)
+    _print_addresses(settings)
+
+
+@app.command()
+def down(
+    remove: Annotated[bool, typer.Option(help="Delete the database as well.")] = False,
+) -> None:
+    """Stop the stack of this home. Example: tsur down"""
+    from stack import runtime
+
+    settings = get_settings()
+    with runtime.exclusive(settings):
+        runtime.stop(settings, console, remove=remove)
+
+
+@app.command()
+def status(as_json: Json = False) -> None:
+    """What runs, where, how healthy; exit code 1 when something is not. Example: tsur status"""
+    from stack import runtime
+
+    settings = get_settings()
+    rows = runtime.state(settings)
+    if as_json:
+        _print_json(
+            {
+                "home": str(settings.home),
+                "airflow": settings.airflow_url,
+                "superset": settings.superset_url,
+                "pages": settings.pages_url,
+                "as_of": settings.as_of_variable,
+                "services": rows,
+            }
+        )
+    else:
+        table = Table(title=f"{settings.home}", title_justify="left")
+        for heading in ("service", "state", "pid", "log"):
+            table.add_column(heading)
+        for row in rows:
+            healthy = "[green]healthy[/]" if row["is_healthy"] else "[red]not running[/]"
+            table.add_row(str(row["service"]), healthy, str(row["pid"] or ""), str(row["log"]))
+        Console().print(table)
+        _print_addresses(settings)
+    if not rows or not all(row["is_healthy"] for row in rows):
+        raise typer.Exit(1)
+
+
+@app.command()
+def demo() -> None:
+    """The whole line on sandbox sources. Example: make demo"""
+    _demonstrate(get_settings())
+
+
+@app.command("demo-real")
+def demo_real(
+    data: Annotated[Path, typer.Option(help="Folder with the layout of the real data set.")],
+) -> None:
+    """The whole line on real files, without the sandbox. Example: make demo-real DATA=folder"""
+    if not data.is_dir():
+        raise typer.BadParameter(f"{data} is not a folder", param_hint="--data")
+    settings = get_settings()
+    given = settings.data or data.absolute()
+    if given != data.absolute():
+        raise typer.BadParameter(
+            f"{settings.home} holds the data of {given}; set TSUR_HOME for another folder",
+            param_hint="--data",
+        )
+    # Boston's register was taken on this morning; the city's own verdicts are of that moment.
+    as_of = {"boston": datetime.fromisoformat("2016-01-13T08:00:00-05:00"), **settings.as_of}
+    base = settings.port_base if (settings.home / "home.json").exists() else 18100
+    settings.keep(
+        data=str(given),
+        port_base=base,
+        as_of={region: moment.isoformat() for region, moment in as_of.items()},
+    )
+    _demonstrate(get_settings())
+
+
+def _demonstrate(settings: Settings) -> None:
+    from stack import demo as line
+    from stack import pipeline, runtime
+
+    started = datetime.now()
+    with runtime.exclusive(settings):
+        settings = runtime.start(settings, console)
+        line.run_line(settings, console)
+        with runtime.step(console, "every chart of every dashboard answers"):
+            pipeline.verify_superset()
+    console.print(f"\n[bold green]Done in {(datetime.now() - started).total_seconds():.0f} s.[/]")
+    _print_addresses(settings)
+
+
+def _print_addresses(settings: Settings) -> None:
+    home = settings.home
+    prefix = "" if home == REPOSITORY / ".tsur" else f"TSUR_HOME={home} "
+    rows = [
+        ("Superset (панели)", f"{settings.superset_url}/superset/dashboard/overview/"),
+        ("Airflow (загрузки)", settings.airflow_url),
+        ("Отчёт о качестве", f"{settings.pages_url}/quality/"),
+        ("Словарь данных", f"{settings.pages_url}/dictionary/"),
+        ("Логины и пароли", str(home / "secrets" / "credentials.json")),
+        ("Журналы", str(home / "logs")),
+        ("Запрос к витринам", f"{prefix}./tsur sql 'table marts.dim_regions'"),
+        ("Остановить", f"{prefix}./tsur down"),
+    ]
+    table = Table.grid(padding=(0, 2))
+    for name, value in rows:
+        table.add_row(f"[bold]{name}[/]", value)
+    console.print(table, soft_wrap=True)
+
+
+# --- steps of the line ---------------------------------------------------------------------------
+
+
+@app.command()
+def ingest(
+    source: Annotated[str, typer.Argument(help="Source code, or the path of its YAML.")],
+    first: Annotated[datetime | None, typer.Option("--from", formats=["%Y-%m-%d"])] = None,
+    last: Annotated[
+        datetime | None, typer.Option("--to", formats=["%Y-%m-%d"], help="Excluded.")
+    ] = None,
+    region: Annotated[str | None, typer.Option(help="One region; otherwise all.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Load one source, one window. Example: tsur ingest pos --from 2026-01-01 --to 2026-02-01"""
+    from stack import pipeline
+
+    if (first is None) != (last is None):
+        raise typer.BadParameter("give both --from and --to, or neither")
+    window = (first.date(), last.date()) if first and last else None
+    with _bar() as bar:
+        task = bar.add_task(source, total=None)
+
+        def progress(what: str, rows: int) -> None:
+            bar.update(task, description=what, completed=rows)
+
+        counts = pipeline.ingest_source(
+            Path(source).stem,
+            region=region,
+            window=window,
+            run_id=f"manual {datetime.now().astimezone().isoformat(timespec='seconds')}",
+            progress=progress,
+        )
+    _print_counts(f"Load of {Path(source).stem}", counts, as_json)
+
+
+@app.command()
+def replay(
+    load: Annotated[int | None, typer.Option(help="One load; otherwise all.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Quarantined records again, after a fix. Example: tsur replay --load 12"""
+    from stack import pipeline
+
+    _print_counts("Replay", pipeline.replay_quarantine(load), as_json)
+
+
+@app.command()
+def enrich(as_json: Json = False) -> None:
+    """NLP on every text that has no current enrichment. Example: tsur enrich"""
+    from stack import pipeline
+
+    with _bar() as bar:
+        task = bar.add_task("texts", total=None)
+        counts = pipeline.enrich_texts(
+            progress=lambda done, total: bar.update(task, completed=done, total=total)
+        )
+    _print_counts("Enrichment", counts, as_json)
+
+
+@app.command()
+def build(
+    select: Annotated[list[str] | None, typer.Option(help="dbt selection. Repeatable.")] = None,
+    full_refresh: Annotated[bool, typer.Option("--full-refresh")] = False,
+    as_of: AsOf = None,
+) -> None:
+    """dbt: seeds, models, tests. Example: tsur build --select mart_agency_rating"""
+    from stack import pipeline
+
+    arguments = ["build", *(item for one in select or [] for item in ("--select", one))]
+    if full_refresh:
+        arguments.append("--full-refresh")
+    settings = get_settings()
+    if as_of:
+        settings = Settings(home=settings.home, as_of={**settings.as_of, **_parse_as_of(as_of)})
+    pipeline.run_dbt(settings, *arguments, show=True)
+
+
+@app.command()
+def check(
+    stage: Annotated[str, typer.Option("--suite", help="raw or marts; otherwise both.")] = "",
+    as_json: Json = False,
+) -> None:
+    """Great Expectations: results to `audit`, then the report. Example: tsur check --suite raw"""
+    from stack import pipeline
+
+    run_id = f"manual {datetime.now().astimezone().isoformat(timespec='seconds')}"
+    try:
+        for one in [stage] if stage else ["raw", "marts"]:
+            _print_counts(f"Checks of {one}", pipeline.check(one, run_id=run_id), as_json)
+    finally:
+        console.print(f"Отчёт: {pipeline.draw_report()}")
+
+
+@app.command()
+def sql(
+    query: Annotated[str, typer.Argument(help="One statement.")],
+    role: Annotated[str, typer.Option(help="analyst, official or auditor.")] = "analyst",
+    as_csv: Annotated[bool, typer.Option("--csv", help="A header line, then the rows.")] = False,
+    as_json: Json = False,
+) -> None:
+    """A query on the warehouse. Example: tsur sql --csv "select count(*) from marts.fct_appeals"."""
+    import psycopg
+
+    from stack.airflow_services import warehouse_of
+
+    if role not in {"analyst", "official", "auditor"}:
+        raise typer.BadParameter("analyst, official or auditor", param_hint="--role")
+    settings = get_settings()
+    try:
+        with psycopg.connect(warehouse_of(settings).url(role), connect_timeout=5) as connection:
+            connection.read_only = True
+            cursor = connection.execute(query.encode())
+            names = [column.name for column in cursor.description or []]
+            rows = cursor.fetchall() if cursor.description else []
+    except psycopg.OperationalError as error:
+        raise RuntimeError(
+            f"The warehouse of {settings.home} does not answer ({str(error).splitlines()[0]}). "
+            "Start it: tsur up"
+        ) from None
+    except psycopg.Error as error:
+        raise RuntimeError(str(error).strip()) from None
+    if as_json:
+        _print_json([dict(zip(names, row, strict=True)) for row in rows])
+    elif as_csv:
+        writer = csv.writer(sys.stdout, lineterminator="\n")
+        writer.writerow(names)
+        writer.writerows(rows)
+    else:
+        table = Table(*names)
+        for row in rows:
+            table.add_row(*("" if value is None else str(value) for value in row))
+        Console().print(table)
+
+
+# --- sources, sandbox, dashboards ----------------------------------------------------------------
+
+
+@source_app.command("list")
+def source_list(as_json: Json = False) -> None:
+    """Every source: kind, regions, owner, whether this home reads it. Example: tsur source list"""
+    from stack import pipeline
+
+    rows = [
+        {
+            "source_code": source.code,
+            "kind": source.kind,
+            "regions": [region.code for region in source.regions],
+            "owner": source.owner,
+            "schedule": source.schedule,
+            "is_enabled": source.is_enabled,
+        }
+        for source in pipeline.all_sources()
+    ]
+    if as_json:
+        _print_json(rows)
+        return
+    table = Table(*rows[0]) if rows else Table()
+    for row in rows:
+        table.add_row(*(str(value) for value in row.values()))
+    Console().print(table)
+
+
+@source_app.command("validate")
+def source_validate(
+    path: Annotated[Path | None, typer.Argument(help="One YAML; otherwise all.")] = None,
+) -> None:
+    """Check YAMLs; names the file, the field and what to do. Example: tsur source validate"""
+    from ingestion.source import load_source
+    from stack import pipeline
+
+    paths = [path] if path else sorted(pipeline.SOURCES_FOLDER.glob("*.yml"))
+    for one in paths:
+        load_source(one, {})
+        console.print(f"[green]✓[/] {one.name}")
+
+
+@sandbox_app.command("truth")
+def sandbox_truth(
+    output: Annotated[Path, typer.Option(help="Folder for the JSON Lines files.")],
+) -> None:
+    """What the sandbox of this home has made. Example: tsur sandbox truth --output truth"""
+    import subprocess
+
+    from stack.runtime import sandbox_arguments
+
+    settings = get_settings()
+    command = [sys.executable, "-m", "ingestion.sandbox", "truth", *sandbox_arguments(settings)]
+    subprocess.run([*command, "--output", str(output)], check=True)
+
+
+@superset_app.command("sync")
+def superset_sync() -> None:
+    """Dashboards, roles and row-level security as declared. Example: tsur superset sync"""
+    from stack import pipeline, runtime
+
+    with runtime.step(console, "Superset: sync"):
+        pipeline.synchronise_superset()
+    with runtime.step(console, "Superset: every chart answers"):
+        pipeline.verify_superset()
+
+
+@load_app.command("list")
+def load_list(
+    last: Annotated[int, typer.Option(help="How many, the newest first.")] = 20,
+    as_json: Json = False,
+) -> None:
+    """The newest loads with their counts. Example: tsur load list --last 5"""
+    columns = (
+        "load_id, source_code, entity, region_code, outcome, rows_read, rows_landed, "
+        "rows_unchanged, rows_quarantined, started_at::timestamp(0) as started_at, error_class"
+    )
+    query = f"select {columns} from ops.loads order by load_id desc limit {last:d}"  # noqa: S608
+    sql(query, role="auditor", as_json=as_json)

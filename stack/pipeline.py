@@ -1,0 +1,313 @@
+"""The steps of the line, each as one function that the DAGs and the command line both call.
+
+Settings meet the packages here: every function reads the settings of its process, hands explicit
+addresses and keys to `ingestion`, `nlp`, dbt, `expectations` or Superset, and returns plain counts.
+Heavy imports stay inside the functions: the dag-processor imports this module for every file.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict
+from datetime import UTC, date, datetime, timedelta, tzinfo
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ingestion.source import Source, load_sources
+from ingestion.source import Window as LoadWindow
+from stack.airflow_services import dbt_environment, source_environment, warehouse_of
+from stack.settings import REPOSITORY, Settings, get_settings
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+SOURCES_FOLDER = REPOSITORY / "ingestion" / "sources"
+DBT_PROJECT = REPOSITORY / "dbt_project"
+FIRST_DAY = datetime(2024, 1, 1, tzinfo=UTC)
+MARTS_ASSET = "tsur://warehouse/marts"
+CHECKED_ASSET = "tsur://warehouse/checked"
+DASHBOARDS_ASSET = "tsur://superset/dashboards"
+REPORTS_KEPT = 30
+
+Window = tuple[date, date]
+
+
+class PipelineError(RuntimeError):
+    """A step failed; the message names the log and what to do."""
+
+
+def raw_asset(source_code: str) -> str:
+    """The asset that a source's DAG updates when all its regions have landed."""
+    return f"tsur://raw/{source_code}"
+
+
+# --- sources -------------------------------------------------------------------------------------
+
+
+def all_sources(settings: Settings | None = None) -> list[Source]:
+    """Every YAML, enabled or not."""
+    environment = {**os.environ, **source_environment(settings or get_settings())}
+    return list(load_sources(SOURCES_FOLDER, environment).values())
+
+
+def enabled_sources(settings: Settings | None = None) -> list[Source]:
+    """The sources whose every variable is set in this home."""
+    return [source for source in all_sources(settings) if source.is_enabled]
+
+
+def source_by_code(source_code: str) -> Source:
+    for source in all_sources():
+        if source.code == source_code:
+            return source
+    raise PipelineError(
+        f"There is no source '{source_code}' under ingestion/sources. See: tsur source list"
+    )
+
+
+INGESTION_PAGE = """
+### Источник «{source.code}»
+
+{source.description.ru}
+
+**Что делает.** Читает источник за окно запуска и добавляет в `raw` новые и изменённые записи.
+Прочитано = загружено + без изменений + карантин; повтор за то же окно ничего не удваивает.
+
+**Что может сломаться и что делать.**
+- источник не отвечает: запуск повторится дважды; потом проверьте адрес и ключ доступа;
+- записи в карантине: посмотрите причину в отчёте о качестве или в `ops.quarantine`, исправьте
+  `ingestion/sources/{source.code}.yml`, затем выполните `tsur replay`;
+- срок свежести вышел ({source.freshness.error_hours} ч): спросите владельца, {source.owner}.
+"""
+
+
+def ingestion_page(source: Source) -> str:
+    """The page of a source's DAG, in Russian, for the engineer on duty."""
+    return INGESTION_PAGE.format(source=source)
+
+
+def window_of_run(source: Source, dag_run: Any, params: Mapping[str, Any]) -> Window | None:
+    """The days to read, the last excluded: from the parameters, else from the run itself.
+
+    A run without parameters reads the source's window and its look-back, so that late changes
+    are seen. None for sources without windows (files, complete listings).
+    """
+    if source.window is None:
+        return None
+    if params.get("window_from") and params.get("window_to"):
+        return date.fromisoformat(params["window_from"]), date.fromisoformat(params["window_to"])
+    moment = dag_run.logical_date or dag_run.run_after
+    last = moment.date() + timedelta(days=1)
+    return last - timedelta(days=source.window.days + source.window.lookback_days), last
+
+
+def ingest_source(
+    source_code: str,
+    *,
+    region: str | None = None,
+    window: Window | None = None,
+    run_id: str,
+    progress: Callable[[str, int], None] | None = None,
+) -> dict[str, int]:
+    """One source, one window of local days. Returns the sums of read, landed, unchanged, …"""
+    from ingestion.ingest import ingest
+
+    settings = get_settings()
+    source = source_by_code(source_code)
+    regions = [source.region(region)] if region else source.regions
+    counts = []
+    for one in regions:
+        loads = ingest(
+            source,
+            database_url=warehouse_of(settings).url("loader"),
+            vault_key=settings.credentials.vault_key,
+            region=one.code,
+            window=LoadWindow(*(midnight(day, one.zone) for day in window)) if window else None,
+            run_id=run_id,
+            progress=progress,
+        )
+        counts += [load.as_dict() for load in loads]
+    return sum_counts(counts)
+
+
+def midnight(day: date, zone: tzinfo) -> datetime:
+    """The first moment of a local day."""
+    return datetime.combine(day, datetime.min.time(), tzinfo=zone)
+
+
+def sum_counts(counts: Iterable[Mapping[str, int]]) -> dict[str, int]:
+    """Add up the counts of several loads, key by key."""
+    total: dict[str, int] = {}
+    for count in counts:
+        for key, value in count.items():
+            total[key] = total.get(key, 0) + value
+    return total
+
+
+def replay_quarantine(load_id: int | None = None) -> dict[str, int]:
+    """Try quarantined records and files again, after a fix of the source or its YAML."""
+    from ingestion.quarantine import replay
+
+    settings = get_settings()
+    return replay(
+        all_sources(settings),
+        database_url=warehouse_of(settings).url("loader"),
+        vault_key=settings.credentials.vault_key,
+        load_id=load_id,
+    ).as_dict()
+
+
+# --- warehouse -----------------------------------------------------------------------------------
+
+
+def prepare_warehouse(settings: Settings) -> None:
+    """Roles, databases, migrations, and the tables that sources, NLP and checks write to."""
+    from ingestion.ingest import prepare_sources
+    from nlp.tables import ensure as ensure_nlp
+
+    from expectations.tables import ensure as ensure_audit
+
+    warehouse = warehouse_of(settings)
+    warehouse.prepare()
+    prepare_sources(warehouse.url("loader"), all_sources(settings))
+    ensure_nlp(warehouse.url("transformer"))
+    ensure_audit(warehouse.url("transformer"))
+
+
+def dbt_manifest() -> Path:
+    """What Cosmos draws the models from; `tsur up` writes it."""
+    return get_settings().dbt_target / "manifest.json"
+
+
+def dbt_variables() -> dict[str, Any]:
+    """The variables of every dbt run in this home."""
+    as_of = get_settings().as_of_variable
+    return {"as_of": as_of} if as_of else {}
+
+
+def run_dbt(settings: Settings, *arguments: str, show: bool = False) -> None:
+    """dbt in a process of its own; output to the terminal or to `logs/dbt.log`."""
+    import json
+
+    command = [str(settings.platform_python), "-m", "dbt.cli.main", *arguments]
+    command += ["--project-dir", str(DBT_PROJECT), "--profiles-dir", str(DBT_PROJECT)]
+    variables = dbt_variables()
+    if variables and arguments[0] in {"build", "run", "test", "parse", "compile", "docs", "seed"}:
+        command += ["--vars", json.dumps(variables)]
+    log = settings.home / "logs" / "dbt.log"
+    log.parent.mkdir(parents=True, exist_ok=True)
+    environment = {**os.environ, **dbt_environment(settings)}
+    with log.open("ab") as output:
+        result = subprocess.run(
+            command,
+            stdout=None if show else output,
+            stderr=None if show else output,
+            env=environment,
+            cwd=REPOSITORY,
+            check=False,
+        )
+    if result.returncode != 0:
+        tail = "" if show else "\n" + "\n".join(log.read_text(errors="replace").splitlines()[-12:])
+        raise PipelineError(
+            f"dbt {arguments[0]} failed with exit code {result.returncode}. Its log is {log}{tail}"
+        )
+
+
+def source_freshness() -> dict[str, int]:
+    """`dbt source freshness`: fails when a source is later than its declared error age."""
+    import json
+
+    settings = get_settings()
+    selected = [f"source:raw.{table}" for source in enabled_sources() for table in source.tables]
+    run_dbt(settings, "source", "freshness", "--select", *selected)
+    results = json.loads((settings.dbt_target / "sources.json").read_text())["results"]
+    states = [result["status"] for result in results]
+    return {state: states.count(state) for state in sorted(set(states))}
+
+
+def enrich_texts(progress: Callable[[int, int], None] | None = None) -> dict[str, int]:
+    """spaCy on every text that has no enrichment of the current model."""
+    from nlp.enrich import enrich
+
+    return asdict(enrich(warehouse_of(get_settings()).url("transformer"), progress=progress))
+
+
+def write_dictionary() -> Path:
+    """The data dictionary: dbt's static documentation, one HTML page."""
+    settings = get_settings()
+    run_dbt(settings, "docs", "generate", "--static")
+    folder = settings.pages_folder / "dictionary"
+    folder.mkdir(parents=True, exist_ok=True)
+    page = folder / "index.html"
+    shutil.copyfile(settings.dbt_target / "static_index.html", page)
+    return page
+
+
+# --- quality -------------------------------------------------------------------------------------
+
+
+def check(stage: str, *, run_id: str) -> dict[str, int]:
+    """Great Expectations at `raw` or at `marts`; raises when a critical check fails."""
+    from expectations.runner import run
+
+    settings = get_settings()
+    outcome = run(
+        stage,
+        database_url=warehouse_of(settings).url("transformer"),
+        run_id=run_id,
+        sources=enabled_sources(settings),
+    )
+    return outcome.as_dict()
+
+
+def draw_report() -> Path:
+    """The quality report from the rows in `audit`, as one HTML page."""
+    from expectations.report import render
+
+    settings = get_settings()
+    return render(warehouse_of(settings).url("auditor"), settings.pages_folder / "quality")
+
+
+# --- dashboards ----------------------------------------------------------------------------------
+
+
+def synchronise_superset() -> None:
+    """Assets, roles, logins and row-level security as the repository declares them."""
+    from stack.superset_services import run_superset_step
+
+    run_superset_step(get_settings(), "sync")
+
+
+def verify_superset() -> None:
+    """Ask every chart of every dashboard; raises naming the charts that do not answer."""
+    from stack.superset_services import run_superset_step
+
+    run_superset_step(get_settings(), "verify")
+
+
+# --- maintenance ---------------------------------------------------------------------------------
+
+
+def prune() -> dict[str, int]:
+    """Delete logs and Airflow's run metadata older than `log_days`; returns what was deleted."""
+    settings = get_settings()
+    oldest = time.time() - settings.log_days * 86400
+    removed = 0
+    for folder in (settings.home / "airflow" / "logs", settings.home / "logs"):
+        for path in folder.rglob("*"):
+            if path.is_file() and path.stat().st_mtime < oldest:
+                path.unlink()
+                removed += 1
+    moment = datetime.now(UTC) - timedelta(days=settings.log_days)
+    subprocess.run(
+        [
+            *(sys.executable, "-m", "airflow", "db", "clean", "--yes", "--skip-archive"),
+            *("--clean-before-timestamp", moment.isoformat()),
+        ],
+        check=True,
+    )
+    return {"log_files": removed}
