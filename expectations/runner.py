@@ -71,7 +71,7 @@ class CheckRun:
         return _failed(self.results, Severity.FINDING)
 
 
-class CriticalCheckFailed(RuntimeError):  # noqa: N818  (the name of the contract)
+class CriticalCheckFailed(RuntimeError):
     """A critical check failed: what is downstream must not run. `run` holds every result."""
 
     def __init__(self, run: CheckRun) -> None:
@@ -116,9 +116,7 @@ def run(
         outcome = "critical"
     with psycopg.connect(database_url) as connection:
         finished_at = datetime.now(UTC)
-        check_run_id = _store(
-            connection, run_id, chosen, started_at, finished_at, outcome, results
-        )
+        check_run_id = _store(connection, run_id, chosen, started_at, finished_at, outcome, results)
     check_run = CheckRun(check_run_id, run_id, chosen, started_at, finished_at, outcome, results)
     for result in check_run.findings:
         logger.warning("Finding: %s", _sentence(result))

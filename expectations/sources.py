@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
+
+from ingestion.source import SOURCES_FOLDER, Source, load_sources
 
 
 @dataclass(frozen=True)
 class SourceTable:
-    """One entity of one source: where it lands and what it promises.
+    """One raw table: which entities of which source land in it, and what it promises.
 
-    `role` is the record's role (case, event, card, roster, checked_reply, population, service).
-    `freshness_hours` is how old the last successful load may be; None: no promise.
+    `role` is the role of its records (case, event, card, roster, checked_reply, population,
+    service). `freshness_hours` is how old the last successful load may be; None: no promise.
     `regions` are the codes that the declaration lists; empty: any.
     """
 
     source_code: str
-    entity: str
+    entities: tuple[str, ...]
     role: str
     table: str
     regions: tuple[str, ...] = ()
@@ -26,6 +29,23 @@ class SourceTable:
         return f"raw.{self.table}"
 
 
+def source_tables(sources: Iterable[Source]) -> list[SourceTable]:
+    """The raw tables of these sources. Entities of one source may share a table."""
+    tables: dict[str, SourceTable] = {}
+    for source in sources:
+        for entity in source.entities.values():
+            earlier = tables[entity.table].entities if entity.table in tables else ()
+            tables[entity.table] = SourceTable(
+                source_code=source.code,
+                entities=(*earlier, entity.name),
+                role=entity.role,
+                table=entity.table,
+                regions=tuple(region.code for region in source.regions),
+                freshness_hours=source.freshness.warn_hours,
+            )
+    return list(tables.values())
+
+
 def declared_sources() -> list[SourceTable]:
-    """Every entity of every source under ingestion/sources, enabled or not."""
-    return []
+    """The raw tables of every source under ingestion/sources, enabled or not."""
+    return source_tables(load_sources(SOURCES_FOLDER, {}).values())

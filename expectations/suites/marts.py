@@ -54,9 +54,7 @@ def _cases(unexpected: str, *, alias: str = "appeal", where: str = "true") -> st
     """  # noqa: S608
 
 
-def mart_checks(
-    sources: Iterable[SourceTable], known_at: datetime | None = None
-) -> list[Check]:
+def mart_checks(sources: Iterable[SourceTable], known_at: datetime | None = None) -> list[Check]:
     """Every check of the marts stage.
 
     `known_at`: when the marts began to be built. Records of loads that ended later cannot be in

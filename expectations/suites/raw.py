@@ -66,12 +66,13 @@ def table_checks(source: SourceTable) -> list[Check]:
     """The checks of one raw table."""
     place = {"schema": "raw", "table": source.table}
     critical = Severity.CRITICAL
+    entities = ", ".join(literal(entity) for entity in source.entities)
     checks = [
         Check(
             code="raw_columns",
             severity=critical,
             title="В таблице есть все столбцы договора",
-            meaning="Загрузчик и хранилище договорились о наборе столбцов; одного из них нет.",
+            meaning="Загрузчик и хранилище договорились о наборе столбцов; без любого из них строки не прочесть.",
             action="Примените миграции: «tsur up» делает это сам; затем повторите проверку.",
             columns=COLUMNS,
             **place,
@@ -211,7 +212,7 @@ def table_checks(source: SourceTable) -> list[Check]:
                 ) as landed on landed.load_id = load.load_id
                 where
                     load.source_code = {literal(source.source_code)}
-                    and load.entity = {literal(source.entity)}
+                    and load.entity in ({entities})
                     and load.outcome = 'success'
             """,  # noqa: S608
             **place,
@@ -263,8 +264,9 @@ def load_checks(sources: Iterable[SourceTable]) -> list[Check]:
     place = {"schema": "ops", "table": "loads"}
     group = "source_code || ' / ' || entity"
     promises = [
-        f"({literal(source.source_code)}, {literal(source.entity)}, {source.freshness_hours})"
+        f"({literal(source.source_code)}, {literal(entity)}, {source.freshness_hours})"
         for source in sources
+        for entity in source.entities
         if source.freshness_hours is not None
     ]
     checks = [
@@ -374,8 +376,7 @@ def load_checks(sources: Iterable[SourceTable]) -> list[Check]:
             code="load_last_attempt",
             severity=Severity.FINDING,
             title="Последняя попытка загрузки каждого источника удалась",
-            meaning="Источник не отвечает или отвечает не тем; показатели стоят на прежних "
-            "данных.",
+            meaning="Источник не отвечает или отвечает не тем; показатели стоят на прежних данных.",
             action="Прочитайте ошибку в разделе «Загрузки» и в журнале Airflow; после "
             "исправления перезапустите DAG источника.",
             column="outcome",

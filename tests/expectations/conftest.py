@@ -16,9 +16,9 @@ from expectations.tables import ensure
 from stack.database import Warehouse
 
 SOURCES = (
-    SourceTable("pos", "messages", "case", "pos_messages", ("tambov",), 26.0),
-    SourceTable("pos", "history", "event", "pos_history", ("tambov",), 26.0),
-    SourceTable("boston_311_2015", "rows", "case", "boston_311_2015", ("boston",), None),
+    SourceTable("pos", ("messages",), "case", "pos_messages", ("tambov",), 26.0),
+    SourceTable("pos", ("history",), "event", "pos_history", ("tambov",), 26.0),
+    SourceTable("boston_311_2015", ("rows",), "case", "boston_311_2015", ("boston",), None),
 )
 
 MARTS = """
@@ -103,7 +103,7 @@ def _load(connection: psycopg.Connection, source: SourceTable, rows: list[dict])
         "insert into ops.loads (run_id, source_code, entity, region_code, started_at, finished_at, "
         "outcome, rows_read, rows_landed, rows_unchanged, rows_quarantined) "
         "values ('test', %s, %s, %s, now(), now(), 'success', %s, %s, 0, 0) returning load_id",
-        [source.source_code, source.entity, region, len(rows), len(rows)],
+        [source.source_code, source.entities[0], region, len(rows), len(rows)],
     ).fetchone()
     assert found is not None
     load_id: int = found[0]
@@ -114,7 +114,7 @@ def _load(connection: psycopg.Connection, source: SourceTable, rows: list[dict])
             "payload, record, payload_hash, observed_at, load_id) "
             "values (%s, %s, %s, %s, '{}', %s, %s, now(), %s)",
             [
-                record_key(source.source_code, region, source.entity, row["native_id"]),
+                record_key(source.source_code, region, source.entities[0], row["native_id"]),
                 source.source_code,
                 region,
                 row["native_id"],
@@ -154,7 +154,9 @@ def _fill_raw(connection: psycopg.Connection) -> None:
 def _fill_marts(connection: psycopg.Connection) -> None:
     keys = {
         number: record_key("pos", "tambov", "messages", number) for number in ("1", "2", "3")
-    } | {number: record_key("boston_311_2015", "boston", "rows", number) for number in ("101", "102")}
+    } | {
+        number: record_key("boston_311_2015", "boston", "rows", number) for number in ("101", "102")
+    }
     appeal = "insert into marts.fct_appeals values (" + ", ".join(["%s"] * 14) + ")"
     deadline = "insert into marts.fct_deadlines values (" + ", ".join(["%s"] * 11) + ")"
     ledger = "insert into marts.mart_case_ledger values (" + ", ".join(["%s"] * 8) + ")"
