@@ -42,7 +42,7 @@ AsOf = Annotated[
 def main() -> None:
     """Run the program; an expected failure is one clear message and exit code 1."""
     try:
-        app(standalone_mode=True)
+        app(prog_name="tsur")
     except (RuntimeError, OSError, ValueError) as error:
         console.print(f"[bold red]Error:[/] {error}", markup=True)
         raise SystemExit(1) from None
@@ -306,7 +306,7 @@ def sql(
     as_csv: Annotated[bool, typer.Option("--csv", help="A header line, then the rows.")] = False,
     as_json: Json = False,
 ) -> None:
-    """A query on the warehouse. Example: tsur sql --csv "select count(*) from marts.fct_appeals"."""
+    """A query on the warehouse. Example: tsur sql --csv "table marts.dim_regions"."""
     import psycopg
 
     from stack.airflow_services import warehouse_of

@@ -67,8 +67,8 @@ class Credentials(BaseModel):
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         before = path.read_text(encoding="utf-8") if path.exists() else "{}"
         credentials = cls.model_validate_json(before)
-        if json.loads(before) != credentials.model_dump():
-            write_secret(path, credentials.model_dump_json(indent=2) + "\n")
+        unchanged = json.loads(before) == credentials.model_dump()
+        write_secret(path, before if unchanged else credentials.model_dump_json(indent=2) + "\n")
         # Superset runs in another environment, which reads just its own logins.
         write_secret(
             folder / "superset_logins.json",

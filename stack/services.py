@@ -20,6 +20,8 @@ import requests
 from stack.postgres import is_port_busy
 
 LOG_LIMIT_BYTES = 20_000_000
+# A process that cannot be asked counts as healthy once it has lived this long.
+SETTLING_SECONDS = 2
 
 
 class ServiceError(RuntimeError):
@@ -31,7 +33,7 @@ class Service:
     """One process: `command` runs with `environment`, writes `logs/<name>.log` in the home.
 
     `ports` maps each port to the setting that moves it. `health_url` is asked until it answers
-    with a status below 400; a service without one is healthy while its process lives.
+    with a status below 400; a service without one is healthy once it has lived for a moment.
     """
 
     name: str
@@ -92,10 +94,11 @@ class Service:
 
     def is_healthy(self) -> bool:
         """True when the process lives and its address answers."""
-        if self.process() is None:
+        process = self.process()
+        if process is None:
             return False
         if self.health_url is None:
-            return True
+            return time.time() - process.create_time() > SETTLING_SECONDS
         try:
             return requests.get(self.health_url, timeout=3).status_code < 400
         except requests.RequestException:

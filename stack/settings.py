@@ -162,7 +162,7 @@ def _read_home_file(home: Path) -> dict[str, Any]:
 
 def get_settings() -> Settings:
     """The settings of this process. Read anew at each call: a home can change between two."""
-    return Settings()  # type: ignore[call-arg]
+    return Settings()
 
 
 def environment_of(settings: Settings) -> dict[str, str]:

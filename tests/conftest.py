@@ -80,3 +80,22 @@ def real_data() -> Path:
     if not (folder / "README.md").exists():
         pytest.skip(f"the real data set is not here: {folder} (set TSUR_TEST_DATA)")
     return folder
+
+
+# The fast ones first, so that a plain mistake shows within seconds.
+_STAGES = ("server", "real", "slow", "e2e", "browser")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    def stage(item: pytest.Item) -> int:
+        if "tests/e2e/" in item.nodeid:
+            return len(_STAGES)
+        fixtures = getattr(item, "fixturenames", ())
+        names = {marker.name for marker in item.iter_markers()}
+        if {"postgres_server", "warehouse"} & set(fixtures):
+            names.add("server")
+        if "real_data" in fixtures:
+            names.add("real")
+        return max((_STAGES.index(name) + 1 for name in names if name in _STAGES), default=0)
+
+    items.sort(key=stage)
