@@ -1,0 +1,1 @@
+"""Everything of ours that runs inside Superset's own environment."""
