@@ -35,10 +35,11 @@ class Measure(StrEnum):
 class Check:
     """One check of one relation.
 
-    `rows` is a SELECT with exactly the columns `sample_id text` (the id that an auditor can look
-    up, never personal data), `label text` (how people know it, or null), `group_label text` (what
-    the shares are computed by, never null) and `is_unexpected boolean`, one row for each thing
-    that is checked. `{batch}` in it stands for the relation; no other braces are special.
+    `relation` is `schema.table`. `rows` is a SELECT with exactly the columns `sample_id text` (the
+    id that an auditor can look up, never personal data), `label text` (how people know it, or
+    null), `group_label text` (what the shares are computed by, never null) and `is_unexpected
+    boolean`, one row for each thing that is checked. `{batch}` in it stands for the relation; no
+    other braces are special.
     `columns`, instead of `rows`, asks that the relation has at least these columns.
     `reads` names further relations that the SELECT needs.
     """
@@ -48,8 +49,7 @@ class Check:
     title: str
     meaning: str
     action: str
-    schema: str
-    table: str
+    relation: str
     rows: str = ""
     columns: tuple[str, ...] = ()
     column: str | None = None
@@ -62,9 +62,12 @@ class Check:
             raise ValueError(f"The check {self.code} needs either `rows` or `columns`.")
 
     @property
-    def relation(self) -> str:
-        """The relation with its schema, as in SQL."""
-        return f"{self.schema}.{self.table}"
+    def schema(self) -> str:
+        return self.relation.partition(".")[0]
+
+    @property
+    def table(self) -> str:
+        return self.relation.partition(".")[2]
 
     @property
     def relations(self) -> tuple[str, ...]:

@@ -7,6 +7,7 @@ of the database: one aggregate, and a bounded list of examples when something is
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, ClassVar
 
 from great_expectations.compatibility.sqlalchemy import sqlalchemy as sa
@@ -51,7 +52,7 @@ class CheckRowsSummary(QueryMetricProvider):
                 f"from ({rows}) as checked group by group_label order by group_label"
             )
         ).fetchall()
-        samples: list[Any] = []
+        samples: Sequence[Any] = []
         if any(group.unexpected for group in groups):
             samples = execution_engine.execute_query(
                 sa.text(
@@ -72,7 +73,7 @@ class ExpectUnexpectedRowsWithinTolerance(BatchExpectation):
     Args:
         rows_query: a SELECT with sample_id, label, group_label, is_unexpected (see `Check.rows`).
         measure: "count" or "share".
-        tolerance: the greatest number of rows, or the greatest share of a group (0..1), that passes.
+        tolerance: the greatest count, or the greatest share of a group (0..1), that passes.
     """
 
     rows_query: str

@@ -1,4 +1,4 @@
-"""Runs the checks of one stage, keeps every result, and stops the line when a critical one fails."""
+"""Runs the checks of a stage, keeps every result, stops the line when a critical one fails."""
 
 from __future__ import annotations
 
@@ -198,7 +198,7 @@ def _context(database_url: str) -> tuple[EphemeralDataContext, PostgresDatasourc
     context = gx.get_context(mode="ephemeral")
     context.enable_analytics(False)
     context.variables.progress_bars = ProgressBarsConfig(globally=False)
-    datasource = context.data_sources.add_postgres(
+    datasource: PostgresDatasource = context.data_sources.add_postgres(  # type: ignore[call-arg]
         name="warehouse",
         # Great Expectations substitutes "$name" in connection strings; a password may hold one.
         connection_string=make_url(database_url)
@@ -230,7 +230,11 @@ def _validate_suite(
         )
     )
     results = definition.run(result_format="BASIC").results
-    by_position = {result.expectation_config.meta["position"]: result for result in results}
+    by_position = {
+        result.expectation_config.meta["position"]: result
+        for result in results
+        if result.expectation_config is not None and result.expectation_config.meta is not None
+    }
     return [by_position[position] for position in range(len(checks))]
 
 

@@ -72,7 +72,7 @@ def mart_checks(sources: Iterable[SourceTable], known_at: datetime | None = None
 
 
 def appeal_checks() -> list[Check]:
-    place = {"schema": "marts", "table": "fct_appeals"}
+    place = "marts.fct_appeals"
     return [
         Check(
             code="appeal_unique",
@@ -90,7 +90,7 @@ def appeal_checks() -> list[Check]:
                     case_id is null or count(*) over (partition by case_id) > 1 as is_unexpected
                 from {batch}
             """,
-            **place,
+            relation=place,
         ),
         Check(
             code="appeal_region_known",
@@ -104,13 +104,13 @@ def appeal_checks() -> list[Check]:
                 "not exists (select 1 from marts.dim_regions as region "
                 "where region.region_code = appeal.region_code)"
             ),
-            **place,
+            relation=place,
         ),
     ]
 
 
 def ledger_checks(cases: list[SourceTable], known_at: datetime | None) -> list[Check]:
-    place = {"schema": "marts", "table": "mart_case_ledger"}
+    place = "marts.mart_case_ledger"
     late = "false" if known_at is None else f"finished_at > {literal(known_at.isoformat())}"
     raw_keys = " union all ".join(
         f"select record_key, native_id, source_code, load_id from {source.relation}"  # noqa: S608
@@ -134,7 +134,7 @@ def ledger_checks(cases: list[SourceTable], known_at: datetime | None) -> list[C
                     or coalesce(trim(reason), '') = '' as is_unexpected
                 from {{batch}}
             """,  # noqa: S608
-            **place,
+            relation=place,
         ),
         Check(
             code="ledger_equals_appeals",
@@ -159,7 +159,7 @@ def ledger_checks(cases: list[SourceTable], known_at: datetime | None) -> list[C
                 ) as ledger
                 full join marts.fct_appeals as appeal on appeal.case_id = ledger.case_id
             """,  # noqa: S608
-            **place,
+            relation=place,
         ),
         Check(
             code="ledger_duplicate_survivor",
@@ -180,7 +180,7 @@ def ledger_checks(cases: list[SourceTable], known_at: datetime | None) -> list[C
                     on survivor.case_id = ledger.duplicate_of_case_id
                 where ledger.ledger_state = 'merged_duplicate'
             """,
-            **place,
+            relation=place,
         ),
     ]
     if not cases:
@@ -229,7 +229,7 @@ def ledger_checks(cases: list[SourceTable], known_at: datetime | None) -> list[C
                 ) as ledger on ledger.record_key = landed.record_key
                 where not coalesce(landed.is_late and ledger.record_key is null, false)
             """,  # noqa: S608
-            **place,
+            relation=place,
         ),
         Check(
             code="ledger_behind_raw",
@@ -251,15 +251,15 @@ def ledger_checks(cases: list[SourceTable], known_at: datetime | None) -> list[C
                 left join {{batch}} as ledger on ledger.record_key = landed.record_key
                 where landed.is_late
             """,  # noqa: S608
-            **place,
+            relation=place,
         ),
     ]
     return checks
 
 
 def deadline_checks() -> list[Check]:
-    place = {"schema": "marts", "table": "fct_deadlines"}
-    mart = {"schema": "marts", "table": "mart_deadline_compliance"}
+    place = "marts.fct_deadlines"
+    mart = "marts.mart_deadline_compliance"
     alias = "deadline"
     return [
         Check(
@@ -278,7 +278,7 @@ def deadline_checks() -> list[Check]:
                     or count(*) over (partition by case_id, cycle_no) > 1 as is_unexpected
                 from {batch}
             """,
-            **place,
+            relation=place,
         ),
         Check(
             code="deadline_has_appeal",
@@ -293,7 +293,7 @@ def deadline_checks() -> list[Check]:
                 "where appeal.case_id = deadline.case_id)",
                 alias=alias,
             ),
-            **place,
+            relation=place,
         ),
         Check(
             code="deadline_status_known",
@@ -306,7 +306,7 @@ def deadline_checks() -> list[Check]:
             rows=_cases(
                 f"coalesce(deadline.deadline_status not in ({_list(STATUSES)}), true)", alias=alias
             ),
-            **place,
+            relation=place,
         ),
         Check(
             code="deadline_status_follows_times",
@@ -333,14 +333,14 @@ def deadline_checks() -> list[Check]:
                 end""",
                 alias=alias,
             ),
-            **place,
+            relation=place,
         ),
         Check(
             code="compliance_adds_up",
             severity=Severity.CRITICAL,
             title="Соблюдение сроков: слагаемые равны целому",
             meaning="Наступивших сроков = вовремя + с опозданием + просрочено и открыто; циклов = "
-            "наступивших + открытых + неопределённых.",
+            "наступивших + открытых + отвеченных до ещё не наступившего срока + неопределённых.",
             action="Исправьте витрину сроков; не публикуйте её.",
             column="due_cohort",
             rows="""
@@ -350,20 +350,22 @@ def deadline_checks() -> list[Check]:
                     || coalesce(body_name, 'орган не указан') as label,
                     region_code as group_label,
                     due_cohort is distinct from on_time + late + overdue_open
-                    or cycles is distinct from due_cohort + open + undefined as is_unexpected
+                    or cycles is distinct from due_cohort + open + answered_not_yet_due + undefined
+                        as is_unexpected
                 from {batch}
             """,
-            **mart,
+            relation=mart,
         ),
         Check(
             code="compliance_equals_deadlines",
             severity=Severity.CRITICAL,
             title="Показатель сроков собран из всех сроков",
             meaning="Сумма по витрине равна числу строк сроков того же региона и состояния: "
-            "разрез по органам и муниципалитетам ничего не потерял.",
+            "разрез по органам и муниципалитетам ничего не потерял. Отозванные, отклонённые и "
+            "удалённые обращения срока не имеют.",
             action="Найдите разрез, в котором строки пропадают (обычно пустой орган или блок).",
             column="due_cohort",
-            reads=("marts.fct_deadlines",),
+            reads=("marts.fct_deadlines", "marts.fct_appeals"),
             rows="""
                 select
                     coalesce(computed.region_code, shown.region_code) || ' / '
@@ -375,8 +377,16 @@ def deadline_checks() -> list[Check]:
                         as is_unexpected
                 from (
                     select region_code, deadline_status as status, count(*) as row_count
-                    from marts.fct_deadlines
-                    where deadline_status in ('on_time', 'late', 'overdue_open')
+                    from marts.fct_deadlines as deadline
+                    where
+                        deadline_status in ('on_time', 'late', 'overdue_open')
+                        and (due_at <= as_of or deadline_status <> 'on_time')
+                        and exclusion_code is null
+                        and is_opened
+                        and not exists (
+                            select 1 from marts.fct_appeals as appeal
+                            where appeal.case_id = deadline.case_id and appeal.is_deleted
+                        )
                     group by region_code, deadline_status
                 ) as computed
                 full join (
@@ -390,7 +400,7 @@ def deadline_checks() -> list[Check]:
                 ) as shown
                     on shown.region_code = computed.region_code and shown.status = computed.status
             """,
-            **mart,
+            relation=mart,
         ),
         _versions("compliance_versions", "mart_deadline_compliance", "month_date"),
     ]
@@ -408,8 +418,7 @@ def _versions(code: str, table: str, period: str) -> Check:
         title=f"{titles[table]}: у каждой строки есть дата расчёта и версии правил",
         meaning="Без них показатель нельзя пересчитать и проверить.",
         action="Пересоберите витрины; проверьте переменную as_of и версии в справочниках.",
-        schema="marts",
-        table=table,
+        relation=f"marts.{table}",
         column="as_of",
         rows=f"""
             select
@@ -423,14 +432,14 @@ def _versions(code: str, table: str, period: str) -> Check:
 
 
 def workload_checks() -> list[Check]:
-    place = {"schema": "marts", "table": "mart_block_workload"}
+    place = "marts.mart_block_workload"
     return [
         Check(
             code="workload_counts_possible",
             severity=Severity.CRITICAL,
             title="Занятость блоков: числа возможны и согласованы",
-            meaning="Поступило, закрыто и открыто не бывают отрицательными; прирост = поступило − "
-            "закрыто; блок учтён в неделе один раз.",
+            meaning="Поступило, закрыто и открыто не бывают отрицательными; прирост = поступило + "
+            "возвращено − закрыто; блок учтён в неделе один раз.",
             action="Исправьте витрину занятости; не публикуйте её.",
             column="open_cases",
             rows="""
@@ -440,12 +449,12 @@ def workload_checks() -> list[Check]:
                     region_code as group_label,
                     coalesce(
                         intake < 0 or closures < 0 or open_cases < 0
-                        or net_flow <> intake - closures, true
+                        or net_flow <> intake + reopened - closures, true
                     ) or count(*) over (partition by region_code, week_start, block_code) > 1
                         as is_unexpected
                 from {batch}
             """,
-            **place,
+            relation=place,
         ),
         Check(
             code="workload_not_invented",
@@ -464,14 +473,14 @@ def workload_checks() -> list[Check]:
                         as is_unexpected
                 from {batch}
             """,
-            **place,
+            relation=place,
         ),
         _versions("workload_versions", "mart_block_workload", "week_start"),
     ]
 
 
 def rating_checks() -> list[Check]:
-    place = {"schema": "marts", "table": "mart_agency_rating"}
+    place = "marts.mart_agency_rating"
     peers = "period_kind, period_start, region_code, body_kind_code"
     return [
         Check(
@@ -496,7 +505,7 @@ def rating_checks() -> list[Check]:
                     end as is_unexpected
                 from {{batch}}
             """,  # noqa: S608
-            **place,
+            relation=place,
         ),
         Check(
             code="rating_score_decomposes",
@@ -532,14 +541,14 @@ def rating_checks() -> list[Check]:
                     and parts.body_code = rating.body_code
                 where rating.rating_state = 'ranked'
             """,
-            **place,
+            relation=place,
         ),
         _versions("rating_versions", "mart_agency_rating", "period_start"),
     ]
 
 
 def personal_data_checks() -> list[Check]:
-    place = {"schema": "marts", "table": "fct_appeals", "column": "text_masked"}
+    place = "marts.fct_appeals"
     action = (
         "Витрины не показываются, пока это не исправлено. Передайте номера обращений "
         "разработчику обезличивания, добавьте случай в его тесты, повторите обработку текстов."
@@ -551,8 +560,9 @@ def personal_data_checks() -> list[Check]:
             title="В обезличенных текстах нет телефонов",
             meaning="Телефон жителя не должен быть виден аналитику (152-ФЗ; 59-ФЗ, ст. 6).",
             action=action,
+            column="text_masked",
             rows=_cases(f"appeal.text_masked ~ {literal(PHONE)}"),
-            **place,
+            relation=place,
         ),
         Check(
             code="masked_no_email",
@@ -560,16 +570,17 @@ def personal_data_checks() -> list[Check]:
             title="В обезличенных текстах нет адресов электронной почты",
             meaning="Адрес почты жителя не должен быть виден аналитику (152-ФЗ; 59-ФЗ, ст. 6).",
             action=action,
+            column="text_masked",
             rows=_cases(f"appeal.text_masked ~ {literal(EMAIL)}"),
-            **place,
+            relation=place,
         ),
     ]
 
 
 def source_findings() -> list[Check]:
     """What the sources say about themselves that cannot all be true: reported, never repaired."""
-    appeals = {"schema": "marts", "table": "fct_appeals"}
-    deadlines = {"schema": "marts", "table": "fct_deadlines"}
+    appeals = "marts.fct_appeals"
+    deadlines = "marts.fct_deadlines"
     finding = Severity.FINDING
     return [
         Check(
@@ -583,22 +594,17 @@ def source_findings() -> list[Check]:
             column="source_verdict",
             measure=Measure.SHARE,
             tolerance=VERDICT_MISMATCH_SHARE,
-            reads=("reference.verdict_labels",),
             rows="""
                 select
-                    deadline.case_id::text as sample_id,
-                    '№ ' || deadline.native_id || ': источник «' || deadline.source_verdict
-                    || '», вычислено «' || deadline.deadline_status || '»' as label,
-                    deadline.source_code as group_label,
-                    verdict.is_overdue <> (deadline.deadline_status in ('late', 'overdue_open'))
-                        as is_unexpected
-                from {batch} as deadline
-                inner join reference.verdict_labels as verdict
-                    on verdict.source_code = deadline.source_code
-                    and verdict.verdict = deadline.source_verdict
-                where deadline.deadline_status <> 'undefined'
+                    case_id::text as sample_id,
+                    '№ ' || native_id || ': источник «' || source_verdict
+                    || '», вычислено «' || deadline_status || '»' as label,
+                    source_code as group_label,
+                    is_verdict_mismatch as is_unexpected
+                from {batch}
+                where is_verdict_mismatch is not null
             """,
-            **deadlines,
+            relation=deadlines,
         ),
         Check(
             code="verdict_unreadable",
@@ -616,7 +622,7 @@ def source_findings() -> list[Check]:
                 alias="deadline",
                 where="trim(deadline.source_verdict) <> ''",
             ),
-            **deadlines,
+            relation=deadlines,
         ),
         Check(
             code="verdict_empty",
@@ -631,7 +637,7 @@ def source_findings() -> list[Check]:
                 alias="deadline",
                 where="deadline.source_due_at is not null and deadline.source_verdict is not null",
             ),
-            **deadlines,
+            relation=deadlines,
         ),
         Check(
             code="negative_duration",
@@ -645,7 +651,7 @@ def source_findings() -> list[Check]:
                 "appeal.closed_at < appeal.received_at",
                 where="appeal.closed_at is not null and appeal.received_at is not null",
             ),
-            **appeals,
+            relation=appeals,
         ),
         Check(
             code="date_missing",
@@ -656,7 +662,7 @@ def source_findings() -> list[Check]:
             "периодические показатели источник не включают.",
             column="received_at",
             rows=_cases("appeal.received_at is null"),
-            **appeals,
+            relation=appeals,
         ),
         Check(
             code="closed_without_date",
@@ -667,7 +673,7 @@ def source_findings() -> list[Check]:
             action="Попросите владельца источника выгружать дату закрытия.",
             column="closed_at",
             rows=_cases("appeal.closed_at is null", where="appeal.is_closed"),
-            **appeals,
+            relation=appeals,
         ),
         Check(
             code="unlocated_share",
@@ -682,7 +688,7 @@ def source_findings() -> list[Check]:
             rows=_cases("appeal.municipality_code is null").replace(
                 "appeal.source_code as group_label", "appeal.region_code as group_label"
             ),
-            **appeals,
+            relation=appeals,
         ),
         Check(
             code="unknown_block_share",
@@ -695,7 +701,7 @@ def source_findings() -> list[Check]:
             measure=Measure.SHARE,
             tolerance=UNKNOWN_SHARE,
             rows=_cases("coalesce(appeal.block_code, 'unknown') = 'unknown'"),
-            **appeals,
+            relation=appeals,
         ),
         Check(
             code="text_not_enriched",
@@ -704,8 +710,7 @@ def source_findings() -> list[Check]:
             meaning="Необработанный текст не показывается в витринах и не участвует в определении "
             "блока и места.",
             action="Запустите «tsur enrich» и пересоберите витрины.",
-            schema="intermediate",
-            table="int_texts",
+            relation="intermediate.int_texts",
             column="text_hash",
             reads=("nlp.enrichments", "nlp.models"),
             rows="""
@@ -726,7 +731,7 @@ def source_findings() -> list[Check]:
             code="source_silent",
             severity=finding,
             title="Источник присылает новые обращения",
-            meaning=f"От источника нет обращений последних {SILENCE_DAYS} дней перед датой расчёта: "
+            meaning=f"За {SILENCE_DAYS} дней перед датой расчёта от источника нет обращений: "
             "это перерыв в данных, а не ноль обращений.",
             action="Проверьте, работает ли источник и полна ли выгрузка; за перерыв показатель "
             "не публикуйте.",
@@ -742,6 +747,6 @@ def source_findings() -> list[Check]:
                 where received_at <= as_of
                 group by source_code, region_code
             """,  # noqa: S608
-            **appeals,
+            relation=appeals,
         ),
     ]

@@ -62,9 +62,22 @@ def _rows(table: SourceTable, unexpected: str, joins: str = "") -> str:
     """  # noqa: S608
 
 
+def _out_of_range(times: Iterable[str]) -> str:
+    """True for a row with a time that is no ISO 8601 or lies out of the bounds.
+
+    ISO 8601 sorts as text, and a cast would fail on the first bad value.
+    """
+    latest = "to_char(raw_row.observed_at + interval '10 years 1 day', 'YYYY-MM-DD')"
+    return " or ".join(
+        f"coalesce(({value}) !~ '^[0-9]{{4}}-[0-9]{{2}}-[0-9]{{2}}' or ({value}) < '1990' "
+        f"or left({value}, 10) > {latest}, false)"
+        for value in (f"raw_row.record ->> {literal(name)}" for name in times)
+    )
+
+
 def table_checks(source: SourceTable) -> list[Check]:
     """The checks of one raw table."""
-    place = {"schema": "raw", "table": source.table}
+    place = source.relation
     critical = Severity.CRITICAL
     entities = ", ".join(literal(entity) for entity in source.entities)
     checks = [
@@ -72,10 +85,11 @@ def table_checks(source: SourceTable) -> list[Check]:
             code="raw_columns",
             severity=critical,
             title="В таблице есть все столбцы договора",
-            meaning="Загрузчик и хранилище договорились о наборе столбцов; без любого из них строки не прочесть.",
+            meaning="Загрузчик и хранилище договорились о наборе столбцов; "
+            "без любого из них строки не прочесть.",
             action="Примените миграции: «tsur up» делает это сам; затем повторите проверку.",
             columns=COLUMNS,
-            **place,
+            relation=place,
         ),
         Check(
             code="raw_keys_present",
@@ -92,7 +106,7 @@ def table_checks(source: SourceTable) -> list[Check]:
                 "or nullif(raw_row.native_id, '') is null "
                 "or raw_row.load_id is null or raw_row.observed_at is null",
             ),
-            **place,
+            relation=place,
         ),
         Check(
             code="raw_source_matches",
@@ -103,7 +117,7 @@ def table_checks(source: SourceTable) -> list[Check]:
             action="Проверьте имя таблицы в описании источника и загрузку этих записей.",
             column="source_code",
             rows=_rows(source, f"raw_row.source_code <> {literal(source.source_code)}"),
-            **place,
+            relation=place,
         ),
         Check(
             code="raw_payload_is_object",
@@ -118,7 +132,7 @@ def table_checks(source: SourceTable) -> list[Check]:
                 "jsonb_typeof(raw_row.payload) <> 'object' "
                 "or jsonb_typeof(raw_row.record) <> 'object'",
             ),
-            **place,
+            relation=place,
         ),
         Check(
             code="raw_hash_present",
@@ -128,7 +142,7 @@ def table_checks(source: SourceTable) -> list[Check]:
             action="Сообщите разработчику загрузчика: сумма считается до записи в таблицу.",
             column="payload_hash",
             rows=_rows(source, "octet_length(raw_row.payload_hash) <> 32"),
-            **place,
+            relation=place,
         ),
         Check(
             code="raw_key_matches_number",
@@ -146,7 +160,7 @@ def table_checks(source: SourceTable) -> list[Check]:
                 "|| raw_row.native_id, 'UTF8')) from 1 for 16), 'hex')::uuid",
                 "left join ops.loads as load on load.load_id = raw_row.load_id",
             ),
-            **place,
+            relation=place,
         ),
         Check(
             code="raw_versions_differ",
@@ -168,7 +182,7 @@ def table_checks(source: SourceTable) -> list[Check]:
                 from {batch}
                 window versions as (partition by record_key order by raw_id)
             """,
-            **place,
+            relation=place,
         ),
         Check(
             code="raw_load_known",
@@ -186,7 +200,7 @@ def table_checks(source: SourceTable) -> list[Check]:
                 "or load.source_code <> raw_row.source_code",
                 "left join ops.loads as load on load.load_id = raw_row.load_id",
             ),
-            **place,
+            relation=place,
         ),
         Check(
             code="raw_rows_match_loads",
@@ -215,7 +229,7 @@ def table_checks(source: SourceTable) -> list[Check]:
                     and load.entity in ({entities})
                     and load.outcome = 'success'
             """,  # noqa: S608
-            **place,
+            relation=place,
         ),
     ]
     if source.regions:
@@ -229,12 +243,11 @@ def table_checks(source: SourceTable) -> list[Check]:
                 action="Добавьте регион в описание источника или исправьте загрузку.",
                 column="region_code",
                 rows=_rows(source, f"raw_row.region_code not in ({codes})"),
-                **place,
+                relation=place,
             )
         )
     times = TIMES.get(source.role, ())
     if times:
-        values = ", ".join(f"raw_row.record ->> {literal(name)}" for name in times)
         checks.append(
             Check(
                 code="raw_dates_in_range",
@@ -244,16 +257,8 @@ def table_checks(source: SourceTable) -> list[Check]:
                 "карантине, а не в таблице.",
                 action="Проверьте правило границ в загрузчике и формат дат в описании источника.",
                 column="record",
-                # ISO 8601 sorts as text; a cast would fail on the first bad value. A year that is
-                # not four digits fails the pattern.
-                rows=_rows(
-                    source,
-                    f"exists (select 1 from unnest(array[{values}]) as moment "
-                    "where moment !~ '^[0-9]{4}-[0-9]{2}-[0-9]{2}' or moment < '1990' "
-                    "or left(moment, 10) "
-                    "> to_char(raw_row.observed_at + interval '10 years 1 day', 'YYYY-MM-DD'))",
-                ),
-                **place,
+                rows=_rows(source, _out_of_range(times)),
+                relation=place,
             )
         )
     return checks
@@ -261,7 +266,7 @@ def table_checks(source: SourceTable) -> list[Check]:
 
 def load_checks(sources: Iterable[SourceTable]) -> list[Check]:
     """The checks of the journal of loads and of the quarantine."""
-    place = {"schema": "ops", "table": "loads"}
+    place = "ops.loads"
     group = "source_code || ' / ' || entity"
     promises = [
         f"({literal(source.source_code)}, {literal(entity)}, {source.freshness_hours})"
@@ -290,7 +295,7 @@ def load_checks(sources: Iterable[SourceTable]) -> list[Check]:
                     ) as is_unexpected
                 from {{batch}} where outcome = 'success'
             """,  # noqa: S608
-            **place,
+            relation=place,
         ),
         Check(
             code="quarantine_accounted",
@@ -322,7 +327,7 @@ def load_checks(sources: Iterable[SourceTable]) -> list[Check]:
                 ) as held
                 where load.outcome = 'success' and load.rows_quarantined > 0
             """,
-            **place,
+            relation=place,
         ),
         Check(
             code="quarantine_share",
@@ -351,7 +356,7 @@ def load_checks(sources: Iterable[SourceTable]) -> list[Check]:
                 where recency <= 30
                 group by source_code, entity, region_code
             """,  # noqa: S608
-            **place,
+            relation=place,
         ),
         Check(
             code="quarantine_open",
@@ -360,8 +365,7 @@ def load_checks(sources: Iterable[SourceTable]) -> list[Check]:
             meaning="Эти записи прочитаны, но не попали в показатели; причина указана у каждой.",
             action="Исправьте причину и выполните «tsur replay»; раздел «Карантин» отчёта "
             "называет причины.",
-            schema="ops",
-            table="quarantine",
+            relation="ops.quarantine",
             column="state",
             rows=f"""
                 select
@@ -395,7 +399,7 @@ def load_checks(sources: Iterable[SourceTable]) -> list[Check]:
                     from {{batch}} order by source_code, entity, region_code, load_id desc
                 ) as latest
             """,  # noqa: S608
-            **place,
+            relation=place,
         ),
     ]
     if promises:
@@ -424,7 +428,7 @@ def load_checks(sources: Iterable[SourceTable]) -> list[Check]:
                     where load.outcome = 'success'
                     group by load.source_code, load.entity, load.region_code
                 """,  # noqa: S608
-                **place,
+                relation=place,
             )
         )
     return checks

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 import uuid
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 import psycopg
@@ -28,9 +27,10 @@ create table marts.fct_appeals (
     block_code text, body_code text, municipality_code text, text_masked text, as_of timestamptz
 );
 create table marts.fct_deadlines (
-    case_id uuid, cycle_no int, region_code text, source_code text, native_id text, due_at timestamptz,
-    source_due_at timestamptz, closed_at timestamptz, deadline_status text, source_verdict text,
-    as_of timestamptz
+    case_id uuid, cycle_no int, region_code text, source_code text, native_id text,
+    due_at timestamptz, source_due_at timestamptz, closed_at timestamptz, deadline_status text,
+    source_verdict text, as_of timestamptz, is_verdict_mismatch boolean, exclusion_code text,
+    is_opened boolean
 );
 create table marts.dim_regions (region_code text);
 create table marts.mart_case_ledger (
@@ -39,12 +39,13 @@ create table marts.mart_case_ledger (
 );
 create table marts.mart_deadline_compliance (
     month_date date, region_code text, block_code text, body_code text, body_name text,
-    cycles int, due_cohort int, on_time int, late int, overdue_open int, open int, undefined int,
-    as_of timestamptz, metric_version text, config_version text
+    cycles int, due_cohort int, on_time int, late int, overdue_open int, open int,
+    answered_not_yet_due int, undefined int, as_of timestamptz,
+    metric_version text, config_version text
 );
 create table marts.mart_block_workload (
-    week_start date, region_code text, block_code text, intake int, closures int, open_cases int,
-    net_flow int, occupancy_share numeric, is_computed boolean, not_computed_reason text,
+    week_start date, region_code text, block_code text, intake int, reopened int,
+    closures int, open_cases int, net_flow int, occupancy_share numeric, is_computed boolean, not_computed_reason text,
     as_of timestamptz, metric_version text, config_version text
 );
 create table marts.mart_agency_rating (
@@ -152,23 +153,22 @@ def _fill_raw(connection: psycopg.Connection) -> None:
 
 
 def _fill_marts(connection: psycopg.Connection) -> None:
-    keys = {
-        number: record_key("pos", "tambov", "messages", number) for number in ("1", "2", "3")
-    } | {
-        number: record_key("boston_311_2015", "boston", "rows", number) for number in ("101", "102")
-    }
+    keys = {number: record_key("pos", "tambov", "messages", number) for number in "123"}
+    for number in ("101", "102"):
+        keys[number] = record_key("boston_311_2015", "boston", "rows", number)
     appeal = "insert into marts.fct_appeals values (" + ", ".join(["%s"] * 14) + ")"
-    deadline = "insert into marts.fct_deadlines values (" + ", ".join(["%s"] * 11) + ")"
+    deadline = "insert into marts.fct_deadlines values (" + ", ".join(["%s"] * 14) + ")"
     ledger = "insert into marts.mart_case_ledger values (" + ", ".join(["%s"] * 8) + ")"
-    # number, received, closed, due, status, verdict
+    # number, received, closed, due, status
     cases = [
-        ("1", "2026-10-01 00:00+03", "2026-10-20 00:00+03", "2026-10-31 23:59+03", "on_time", "Нет"),
-        ("3", "2026-11-18 00:00+03", None, "2026-12-18 23:59+03", "open", "Нет"),
-        ("101", "2026-11-17 00:00-05", "2026-11-19 00:00-05", "2026-11-18 00:00-05", "late", "OVERDUE"),
-        ("102", "2026-11-16 00:00-05", None, "2026-11-17 00:00-05", "overdue_open", "OVERDUE"),
-    ]  # fmt: skip
-    for number, received, closed, due, status, verdict in cases:
+        ("1", "2026-10-01 00:00+03", "2026-10-20 00:00+03", "2026-10-31 23:59+03", "on_time"),
+        ("3", "2026-11-18 00:00+03", None, "2026-12-18 23:59+03", "open"),
+        ("101", "2026-11-17 00:00-05", "2026-11-19 00:00-05", "2026-11-18 00:00-05", "late"),
+        ("102", "2026-11-16 00:00-05", None, "2026-11-17 00:00-05", "overdue_open"),
+    ]
+    for number, received, closed, due, status in cases:
         source, region = ("pos", "tambov") if len(number) == 1 else ("boston_311_2015", "boston")
+        verdict = "Нет" if source == "pos" else "OVERDUE"
         connection.execute(
             appeal,
             [keys[number], region, source, "pos", number, received, closed, closed is not None,
@@ -176,7 +176,22 @@ def _fill_marts(connection: psycopg.Connection) -> None:
         )  # fmt: skip
         connection.execute(
             deadline,
-            [keys[number], 1, region, source, number, due, due, closed, status, verdict, AS_OF],
+            [
+                keys[number],
+                1,
+                region,
+                source,
+                number,
+                due,
+                due,
+                closed,
+                status,
+                verdict,
+                AS_OF,
+                False,
+                None,
+                True,
+            ],
         )
         connection.execute(
             ledger,
@@ -190,17 +205,19 @@ def _fill_marts(connection: psycopg.Connection) -> None:
     for statement in (
         "insert into marts.dim_regions values ('tambov'), ('boston')",
         "insert into marts.mart_deadline_compliance values "
-        f"('2026-10-01', 'tambov', 'ROADS', 'body', 'Орган', 1, 1, 1, 0, 0, 0, 0, {versions}), "
-        f"('2026-12-01', 'tambov', 'ROADS', 'body', 'Орган', 1, 0, 0, 0, 0, 1, 0, {versions}), "
-        f"('2026-11-01', 'boston', 'ROADS', 'body', 'PWDx', 2, 2, 0, 1, 1, 0, 0, {versions})",
+        f"('2026-10-01', 'tambov', 'ROADS', 'body', 'Орган', 1, 1, 1, 0, 0, 0, 0, 0, {versions}), "
+        f"('2026-12-01', 'tambov', 'ROADS', 'body', 'Орган', 1, 0, 0, 0, 0, 1, 0, 0, {versions}), "
+        f"('2026-11-01', 'boston', 'ROADS', 'body', 'PWDx', 2, 2, 0, 1, 1, 0, 0, 0, {versions})",
         "insert into marts.mart_block_workload values "
-        f"('2026-11-16', 'tambov', 'ROADS', 1, 0, 2, 1, 0.5, true, null, {versions}), "
-        f"('2026-11-16', 'boston', 'ROADS', 2, 1, 1, 1, null, false, 'Нет графика.', {versions})",
+        f"('2026-11-16', 'tambov', 'ROADS', 1, 1, 0, 2, 2, 0.5, true, null, {versions}), "
+        f"('2026-11-16', 'boston', 'ROADS', 2, 0, 1, 1, 1, null, false, 'Нет графика.', "
+        f"{versions})",
         "insert into marts.mart_agency_rating values "
         f"('month', '2026-10-01', 'tambov', 'a', 'А', 'oiv', 90.0, 1, 'ranked', {versions}), "
         f"('month', '2026-10-01', 'tambov', 'b', 'Б', 'oiv', 90.0, 1, 'ranked', {versions}), "
         f"('month', '2026-10-01', 'tambov', 'c', 'В', 'oiv', 80.0, 2, 'ranked', {versions}), "
-        f"('month', '2026-10-01', 'tambov', 'd', 'Г', 'oiv', null, null, 'мало данных', {versions})",
+        "('month', '2026-10-01', 'tambov', 'd', 'Г', 'oiv', null, null, 'мало данных', "
+        f"{versions})",
         "insert into marts.mart_agency_rating_dimensions "
         "select 'month', '2026-10-01', 'tambov', body, half from "
         "(values ('a', 45.0), ('b', 45.0), ('c', 40.0)) as body (body, half), "
@@ -225,7 +242,7 @@ def _tables(warehouse: Warehouse) -> Warehouse:
 
 
 @pytest.fixture
-def empty_line(_tables: Warehouse) -> Iterator[Line]:
+def empty_line(_tables: Warehouse) -> Line:
     """All tables of the line, without a row."""
     names = [f"raw.{source.table}" for source in SOURCES]
     with psycopg.connect(_tables.url("owner")) as connection:
@@ -237,7 +254,7 @@ def empty_line(_tables: Warehouse) -> Iterator[Line]:
             "where tableowner = 'tsur_transformer'"
         ).fetchall()
         connection.execute(f"truncate {', '.join(name for (name,) in found)} cascade")
-    yield Line(_tables)
+    return Line(_tables)
 
 
 @pytest.fixture

@@ -163,7 +163,7 @@ BREAKS: dict[tuple[Stage, str], Break] = {
         "where native_id = '1'"
     ),
     (Stage.MARTS, "verdict_mismatch"): marts(
-        "update marts.fct_deadlines set source_verdict = 'Да' where native_id = '1'"
+        "update marts.fct_deadlines set is_verdict_mismatch = true where native_id = '1'"
     ),
     (Stage.MARTS, "verdict_unreadable"): marts(
         "update marts.fct_deadlines set source_verdict = 'ON TIME' where native_id = '101'"
