@@ -1,0 +1,82 @@
+"""Airflow reads its configuration when it is imported: a home of its own for these tests."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+import pytest
+
+from stack.settings import REPOSITORY
+
+SANDBOX = {
+    "TSUR_SANDBOX_URL": "http://127.0.0.1:1",
+    "TSUR_POS_TOKEN": "token",
+    "TSUR_VK_TOKEN": "token",
+}
+DUMP = """
+import json, sys
+from airflow.dag_processing.dagbag import DagBag
+bag = DagBag(sys.argv[1], include_examples=False)
+loaded = sorted({name.split(".")[0] for name in sys.modules})
+def describe(task):
+    return {
+        "owner": task.owner, "retries": task.retries, "downstream": sorted(task.downstream_task_ids),
+        "outlets": [getattr(outlet, "uri", "") for outlet in task.outlets],
+        "is_mapped": task.is_mapped if hasattr(task, "is_mapped") else False,
+        "trigger_rule": str(task.trigger_rule),
+    }
+def assets(timetable):
+    condition = getattr(timetable, "asset_condition", None)
+    return sorted(key.uri for key, _ in condition.iter_assets()) if condition else []
+print("RESULT" + json.dumps({
+    "errors": {str(key): value for key, value in bag.import_errors.items()},
+    "modules": loaded,
+    "dags": {
+        dag_id: {
+            "tags": sorted(dag.tags), "doc_md": dag.doc_md or "", "catchup": dag.catchup,
+            "max_active_runs": dag.max_active_runs, "assets": assets(dag.timetable),
+            "tasks": {task.task_id: describe(task) for task in dag.tasks},
+        }
+        for dag_id, dag in bag.dags.items()
+    },
+}))
+"""
+
+
+@pytest.fixture(scope="session")
+def bag() -> dict:
+    """The DAGs as Airflow reads them in a home of the sandbox: `dags`, `errors`, `modules`."""
+    home = Path(tempfile.mkdtemp(prefix="tsur-dags-"))
+    environment = {
+        **{key: value for key, value in os.environ.items() if not key.startswith("TSUR_")},
+        "TSUR_HOME": str(home),
+        "AIRFLOW_HOME": str(home / "airflow"),
+        "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
+        "AIRFLOW__COSMOS__ENABLE_TELEMETRY": "False",
+        "PYTHONPATH": str(REPOSITORY),
+        **SANDBOX,
+        **dict.fromkeys(("TSUR_PG_HOST", "TSUR_PG_DATABASE", "TSUR_PG_USER"), "unused"),
+        "TSUR_PG_PASSWORD": "unused",
+        "TSUR_PG_PORT": "1",
+        "DBT_TARGET_PATH": str(home / "dbt" / "target"),
+        "DBT_LOG_PATH": str(home / "dbt"),
+        "DBT_SEND_ANONYMOUS_USAGE_STATS": "False",
+    }
+    project = REPOSITORY / "dbt_project"
+    parse = [sys.executable, "-m", "dbt.cli.main", "parse"]
+    parse += ["--project-dir", str(project), "--profiles-dir", str(project)]
+    subprocess.run(parse, env=environment, check=True, capture_output=True)
+    result = subprocess.run(
+        [sys.executable, "-c", DUMP, str(REPOSITORY / "dags")],
+        env=environment,
+        check=True,
+        capture_output=True,
+        text=True,
+    )
+    line = next(line for line in result.stdout.splitlines() if line.startswith("RESULT"))
+    return json.loads(line.removeprefix("RESULT"))
