@@ -1,0 +1,142 @@
+"""Named entities by slovnet (CNN-CRF on navec embeddings; both ship in natasha's wheel).
+
+The network is the dearest step, so it sees only lines that may hold a name: a capitalised word
+after the first, or a word that pymorphy3 knows as a name, a surname or a place. Lines of several
+documents go through it together.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from functools import cache
+from itertools import islice
+from typing import Any
+
+import numpy as np
+from navec import Navec
+from slovnet import NER
+from spacy.language import Language
+from spacy.tokens import Doc, Span
+
+from nlp.morphology import NATASHA_DATA
+
+_NAVEC = NATASHA_DATA / "emb" / "navec_news_v1_1B_250K_300d_100q.tar"
+_NER = NATASHA_DATA / "model" / "slovnet_ner_news_v1.tar"
+_LONGEST_CHUNK = 120
+_NETWORK_BATCH = 32
+_SENTENCE_END = frozenset(".!?\n…")
+
+
+@cache
+def navec() -> Navec:
+    """The quantized embeddings: 250,000 words of 300 numbers."""
+    return Navec.load(str(_NAVEC))
+
+
+@cache
+def network() -> NER:
+    """The recogniser of one process."""
+    recogniser = NER.load(str(_NER), batch_size=_NETWORK_BATCH)
+    recogniser.navec(navec())
+    return recogniser
+
+
+class EntityRecogniser:
+    """Sets `doc.ents` with the labels PER, LOC and ORG."""
+
+    def __init__(self, batch_documents: int) -> None:
+        self.batch_documents = batch_documents
+        self._on_error: Callable[..., Any] | None = None
+
+    def set_error_handler(self, handler: Callable[..., Any]) -> None:
+        self._on_error = handler
+
+    def __call__(self, doc: Doc) -> Doc:
+        self._recognise([doc])
+        return doc
+
+    def pipe(self, stream: Iterable[Doc], **_: object) -> Iterator[Doc]:
+        documents = iter(stream)
+        while batch := list(islice(documents, self.batch_documents)):
+            try:
+                self._recognise(batch)
+            except Exception:
+                yield from self._one_by_one(batch)
+            else:
+                yield from batch
+
+    def _one_by_one(self, batch: list[Doc]) -> Iterator[Doc]:
+        """After a failure: the documents apart, so that only the faulty one is lost."""
+        for doc in batch:
+            try:
+                self._recognise([doc])
+            except Exception as error:
+                if self._on_error is None:
+                    raise
+                self._on_error("tsur_entities", self, [doc], error)
+            else:
+                yield doc
+
+    def _recognise(self, documents: list[Doc]) -> None:
+        chunks: list[tuple[int, int, int]] = []
+        for number, doc in enumerate(documents):
+            chunks.extend((number, start, end) for start, end in _worthwhile(doc))
+        found: dict[int, list[Span]] = {}
+        # Chunks of like length together: the network pads a batch to its longest.
+        chunks.sort(key=lambda chunk: chunk[2] - chunk[1])
+        infer = network().infer
+        for position in range(0, len(chunks), _NETWORK_BATCH):
+            part = chunks[position : position + _NETWORK_BATCH]
+            words = [[token.text for token in documents[n][start:end]] for n, start, end in part]
+            predictions = infer.decoder(infer.process(infer.encoder(words)))
+            for (number, start, _), tags in zip(part, predictions, strict=True):
+                found.setdefault(number, []).extend(_spans(documents[number], start, tags))
+        for number, spans in found.items():
+            documents[number].ents = spans  # type: ignore[assignment]
+
+
+def _worthwhile(doc: Doc) -> Iterator[tuple[int, int]]:
+    """Token ranges of sentences (at most `_LONGEST_CHUNK` tokens) that may hold an entity."""
+    start, is_worthwhile = 0, False
+    for position, token in enumerate(doc):
+        form = token._.form
+        if form is not None:
+            text = token.text
+            if text[0].isupper() and (position > start or form.place_share + form.name_share
+                                      + form.surname_share + form.patronymic_share > 0.2
+                                      or not form.is_known or len(text) > 1 and text.isupper()):  # fmt: skip
+                is_worthwhile = True
+            elif form.name_share + form.patronymic_share > 0.6 or form.surname_share > 0.6:
+                is_worthwhile = True
+        size = position + 1 - start
+        ends = token.text in _SENTENCE_END and size > 40
+        if ends or token.text == "\n" or size >= _LONGEST_CHUNK:
+            if is_worthwhile:
+                yield start, position + 1
+            start, is_worthwhile = position + 1, False
+    if is_worthwhile and start < len(doc):
+        yield start, len(doc)
+
+
+def _spans(doc: Doc, offset: int, tags: list[str]) -> Iterator[Span]:
+    """Spans of one chunk from its B-/I-/O tags."""
+    begin, label = -1, ""
+    for position, tag in enumerate([*tags, "O"]):
+        prefix, _, kind = tag.partition("-")
+        if begin >= 0 and (prefix != "I" or kind != label):
+            yield Span(doc, offset + begin, offset + position, label=label)
+            begin = -1
+        if prefix == "B" or (prefix == "I" and begin < 0):
+            begin, label = position, kind
+
+
+@Language.factory("tsur_entities", default_config={"batch_documents": 128})
+def create_entities(nlp: Language, name: str, batch_documents: int) -> EntityRecogniser:
+    """Factory of the recogniser."""
+    return EntityRecogniser(batch_documents)
+
+
+def vector(word: str) -> np.ndarray | None:
+    """The embedding of a lower-case word, or None when navec does not know it."""
+    found = navec().get(word)
+    return None if found is None else np.asarray(found, dtype=np.float32)
