@@ -1,0 +1,117 @@
+-- Block and municipality of every case that reaches the marts. The finest label that the source
+-- carries decides the block (topic, then category), and only then the model; the model's own guess is
+-- kept beside it.
+with cases as (
+    select
+        case_id,
+        source_code,
+        region_code,
+        text_hash,
+        topic_key,
+        category_key,
+        municipality_key,
+        regime_code
+    from {{ ref('int_cases') }}
+),
+
+ledger as (
+    select * from {{ ref('int_case_ledger') }}
+    where case_id is not null
+),
+
+labels as (
+    select * from {{ ref('int_label_blocks') }}
+),
+
+municipalities as (
+    select * from {{ ref('municipalities') }}
+),
+
+models as (
+    select * from {{ source('nlp', 'models') }}
+),
+
+enrichments as (
+    select * from {{ source('nlp', 'enrichments') }}
+),
+
+current_enrichments as (
+    select enrichments.*
+    from enrichments
+    inner join models
+        on enrichments.model_version = models.model_version and models.is_current
+),
+
+municipality_names as (
+    select
+        region_code,
+        {{ match_key('municipality_name') }} as municipality_key,
+        min(municipality_code) as municipality_code
+    from municipalities
+    group by region_code, {{ match_key('municipality_name') }}
+    union
+    select region_code, municipality_code, municipality_code from municipalities
+),
+
+-- A text that names one municipality of its region is placed there; one that names two is not.
+named_in_text as (
+    select
+        cases.case_id,
+        min(municipalities.municipality_code) as municipality_code
+    from cases
+    inner join current_enrichments on cases.text_hash = current_enrichments.text_hash
+    cross join lateral unnest(current_enrichments.municipality_codes) as named (municipality_code)
+    inner join municipalities
+        on
+            cases.region_code = municipalities.region_code
+            and named.municipality_code = municipalities.municipality_code
+    where cases.municipality_key is null
+    group by cases.case_id
+    having count(distinct municipalities.municipality_code) = 1
+)
+
+select
+    cases.case_id,
+    coalesce(topics.block_code, categories.block_code, current_enrichments.block_code, 'unknown')
+        as block_code,
+    case
+        when topics.block_code is not null then 'topic'
+        when categories.block_code is not null then 'category'
+        when current_enrichments.block_code <> 'unknown' then 'model'
+        else 'none'
+    end as block_decided_by,
+    -- A label is certain; the model says how sure it is.
+    case
+        when coalesce(topics.block_code, categories.block_code) is not null then 1
+        else current_enrichments.block_probability
+    end::numeric as block_probability,
+    current_enrichments.block_code as model_block_code,
+    current_enrichments.block_probability::numeric as model_block_probability,
+    current_enrichments.model_version,
+    current_enrichments.masked_text as text_masked,
+    coalesce(topics.is_fast_track_eligible, false) as is_fast_track_eligible,
+    coalesce(municipality_names.municipality_code, named_in_text.municipality_code)
+        as municipality_code,
+    case
+        when municipality_names.municipality_code is not null then 'source'
+        when named_in_text.municipality_code is not null then 'text'
+        else 'none'
+    end as municipality_decided_by
+from cases
+inner join ledger on cases.case_id = ledger.case_id
+left join labels as topics
+    on
+        cases.source_code = topics.source_code
+        and topics.label_kind = 'topic'
+        and cases.topic_key = topics.label_key
+left join labels as categories
+    on
+        cases.source_code = categories.source_code
+        and categories.label_kind = 'category'
+        and cases.category_key = categories.label_key
+left join current_enrichments on cases.text_hash = current_enrichments.text_hash
+left join municipality_names
+    on
+        cases.region_code = municipality_names.region_code
+        and cases.municipality_key = municipality_names.municipality_key
+left join named_in_text on cases.case_id = named_in_text.case_id

@@ -1,0 +1,87 @@
+-- The cycles that a rating of a month or a quarter rests on: their term ended in the period and not
+-- later than the report. One row a cycle and kind of period.
+with deadlines as (
+    select * from {{ ref('int_deadlines') }}
+    where
+        exclusion_code is null
+        and coalesce(is_opened, true)
+        and deadline_status in ('on_time', 'late', 'overdue_open')
+        and due_at <= as_of
+        and body_code is not null
+),
+
+cases as (
+    select
+        case_id,
+        questions_raised,
+        questions_answered
+    from {{ ref('int_cases') }}
+    where not is_deleted and not is_deleted_at_source
+),
+
+attributes as (
+    select
+        case_id,
+        block_code
+    from {{ ref('int_case_attributes') }}
+),
+
+rated_regions as (
+    select distinct region_code from {{ ref('int_rating_rules') }}
+),
+
+cohort as (
+    select
+        deadlines.case_id,
+        deadlines.cycle_no,
+        deadlines.region_code,
+        deadlines.body_code,
+        attributes.block_code,
+        deadlines.deadline_status,
+        (deadlines.due_at at time zone deadlines.time_zone)::timestamp as due_local_at,
+        -- Elapsed as a share of what was allowed; an open cycle past its term counts to the report's
+        -- moment. A negative duration measures nothing.
+        case
+            when
+                coalesce(deadlines.closed_at, deadlines.as_of) >= deadlines.opened_at
+                and deadlines.due_at > deadlines.opened_at
+                then round(
+                    extract(
+                        epoch from
+                        case
+                            when deadlines.deadline_status = 'overdue_open' then deadlines.as_of
+                            else deadlines.closed_at
+                        end - deadlines.opened_at
+                    ) / extract(epoch from deadlines.due_at - deadlines.opened_at),
+                    6
+                )
+        end as elapsed_ratio,
+        -- Questions belong to the case: they count once, with its last cycle.
+        case
+            when deadlines.is_last_cycle and deadlines.deadline_status <> 'overdue_open'
+                then cases.questions_raised
+        end as questions_raised,
+        case
+            when deadlines.is_last_cycle and deadlines.deadline_status <> 'overdue_open'
+                then least(coalesce(cases.questions_answered, 0), cases.questions_raised)
+        end as questions_answered
+    from deadlines
+    inner join rated_regions on deadlines.region_code = rated_regions.region_code
+    inner join cases on deadlines.case_id = cases.case_id
+    inner join attributes on deadlines.case_id = attributes.case_id
+)
+
+select
+    periods.period_kind,
+    date_trunc(periods.period_kind, cohort.due_local_at)::date as period_start,
+    cohort.region_code,
+    cohort.body_code,
+    cohort.block_code,
+    cohort.case_id,
+    cohort.cycle_no,
+    cohort.deadline_status,
+    cohort.elapsed_ratio,
+    cohort.questions_raised,
+    cohort.questions_answered
+from cohort
+cross join (values ('month'), ('quarter')) as periods (period_kind)

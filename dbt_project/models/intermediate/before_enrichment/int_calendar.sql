@@ -1,0 +1,65 @@
+-- One row a calendar and day, with the neighbours that deadlines roll over to. A day that is not in
+-- the production calendar follows the week: Saturday and Sunday are off.
+with exceptions as (
+    select * from {{ ref('production_calendar') }}
+),
+
+days as (
+    select
+        calendars.calendar_code,
+        series.day::date as calendar_date,
+        exceptions.day_kind,
+        exceptions.clause,
+        extract(isodow from series.day) >= 6 as is_weekend
+    from generate_series(
+        date '{{ var("calendar_first_date") }}',
+        date '{{ var("calendar_last_date") }}',
+        interval '1 day'
+    ) as series (day)
+    cross join (values ('ru'), ('weekends')) as calendars (calendar_code)
+    left join exceptions
+        on
+            calendars.calendar_code = 'ru'
+            and exceptions.calendar_date = series.day::date
+),
+
+judged as (
+    select
+        calendar_code,
+        calendar_date,
+        coalesce(day_kind, case when is_weekend then 'weekend' else 'working_day' end) as day_kind,
+        clause,
+        case day_kind
+            when 'day_off' then false
+            -- A shortened Saturday is a working day: the day before a holiday that was moved.
+            when 'short_day' then true
+            when 'working_weekend' then true
+            when 'epidemic_day' then {{ var('epidemic_days_are_working') }}
+            else not is_weekend
+        end as is_working,
+        coalesce(day_kind = 'short_day', false) as is_short
+    from days
+)
+
+select
+    calendar_code,
+    calendar_date,
+    day_kind,
+    clause,
+    is_working,
+    is_short,
+    case when not is_working then 0 when is_short then 7 else 8 end as working_hours,
+    -- The number of working days up to and including this one, from the calendar's first day.
+    count(*) filter (where is_working) over days_so_far as working_day_number,
+    min(calendar_date) filter (where is_working) over days_ahead as next_working_date,
+    max(calendar_date) filter (where is_working) over days_so_far as previous_working_date
+from judged
+window
+    days_so_far as (
+        partition by calendar_code order by calendar_date
+        rows between unbounded preceding and current row
+    ),
+    days_ahead as (
+        partition by calendar_code order by calendar_date
+        rows between current row and unbounded following
+    )

@@ -1,0 +1,97 @@
+-- One row a case and cycle: each reopening starts a new one. The times of a cycle come from the
+-- history where there is one, and from the case record for the rest.
+with cases as (
+    select * from {{ ref('int_cases') }}
+    where
+        not is_by_body
+        and kind in ('appeal', 'request', 'post', 'comment')
+),
+
+events as (
+    select * from {{ ref('int_case_events') }}
+    where not is_derived
+),
+
+told as (
+    select
+        case_id,
+        cycle_no,
+        min(occurred_at) filter (where event_code in ('received', 'reopened')) as opened_at,
+        min(occurred_at) filter (where event_code = 'registered') as registered_at,
+        min(occurred_at) filter (where event_code = 'answered') as answered_at,
+        min(occurred_at) filter (where event_code = 'closed') as ended_at,
+        min(occurred_at) filter (where event_code in ('withdrawn', 'rejected')) as excluded_at,
+        min(event_code) filter (where event_code in ('withdrawn', 'rejected')) as exclusion_code,
+        min(occurred_at) filter (where event_code = 'extension_approved')
+            as extension_approved_at,
+        min(occurred_at) filter (where event_code = 'extension_notified')
+            as extension_notified_at,
+        max(new_due_at) filter (where event_code = 'extension_approved') as extension_due_at
+    from events
+    group by case_id, cycle_no
+),
+
+spans as (
+    select
+        cases.case_id,
+        coalesce(told.cycle_no, 1) as cycle_no,
+        coalesce(told.cycle_no, 1) = max(coalesce(told.cycle_no, 1)) over (
+            partition by cases.case_id
+        ) as is_last_cycle,
+        coalesce(told.cycle_no, 1) = min(coalesce(told.cycle_no, 1)) over (
+            partition by cases.case_id
+        ) as is_first_cycle,
+        told.opened_at,
+        told.registered_at,
+        told.answered_at,
+        told.ended_at,
+        told.excluded_at,
+        told.exclusion_code,
+        told.extension_approved_at,
+        told.extension_notified_at,
+        told.extension_due_at
+    from cases
+    left join told on cases.case_id = told.case_id
+)
+
+select
+    cases.case_id,
+    spans.cycle_no,
+    cases.region_code,
+    cases.source_code,
+    cases.native_id,
+    cases.deadline_mode,
+    cases.regime_code,
+    cases.is_fast_track,
+    cases.time_zone,
+    cases.calendar_code,
+    cases.as_of,
+    spans.is_last_cycle,
+    -- A case record knows the day of receipt; its history knows the minute.
+    case
+        when spans.is_first_cycle then coalesce(spans.opened_at, cases.received_at)
+        else spans.opened_at
+    end as opened_at,
+    spans.registered_at,
+    coalesce(
+        spans.answered_at, spans.ended_at, case when spans.is_last_cycle then cases.closed_at end
+    ) as closed_at,
+    -- A cycle that another one followed is over, whatever the source says of the case.
+    (
+        not spans.is_last_cycle
+        or cases.is_closed
+        or cases.closed_at is not null
+        or spans.answered_at is not null
+        or spans.ended_at is not null
+    ) as is_closed,
+    spans.excluded_at,
+    spans.exclusion_code,
+    spans.extension_approved_at,
+    spans.extension_notified_at,
+    spans.extension_due_at,
+    case when spans.is_last_cycle then cases.due_at end as due_at,
+    case when spans.is_last_cycle then cases.source_due_at end as source_due_at,
+    case when spans.is_last_cycle then cases.source_verdict end as source_verdict,
+    cases.body_key
+from spans
+inner join cases on spans.case_id = cases.case_id

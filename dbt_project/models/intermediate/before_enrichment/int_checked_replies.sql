@@ -1,0 +1,48 @@
+-- Replies that were checked against the checklist, with the body and the case they belong to.
+with checks as (
+    select * from {{ ref('stg_checked_replies') }}
+    where not is_deleted and checked_at is not null and is_passed is not null
+),
+
+body_names as (
+    select * from {{ ref('int_body_names') }}
+),
+
+ledger as (
+    select * from {{ ref('int_case_ledger') }}
+),
+
+clock as (
+    select * from {{ ref('int_region_clock') }}
+),
+
+numbers as (
+    -- A number may occur in two systems of a region: the federal platform goes first.
+    select distinct on (region_code, native_id)
+        region_code,
+        native_id,
+        coalesce(case_id, duplicate_of_case_id) as case_id
+    from ledger
+    order by region_code, native_id, (source_code <> 'pos'), source_code, record_key
+)
+
+select
+    checks.record_key as check_id,
+    checks.region_code,
+    checks.native_id,
+    numbers.case_id,
+    body_names.body_code,
+    checks.checked_at,
+    (checks.checked_at at time zone clock.time_zone)::date as checked_date,
+    checks.is_passed
+from checks
+inner join clock
+    on checks.region_code = clock.region_code and checks.checked_at <= clock.as_of
+left join body_names
+    on
+        checks.region_code = body_names.region_code
+        and {{ match_key('checks.body') }} = body_names.body_key
+left join numbers
+    on
+        checks.region_code = numbers.region_code
+        and checks.case_native_id = numbers.native_id

@@ -1,0 +1,20 @@
+with regions as (
+    select * from {{ ref('int_regions') }}
+)
+
+select
+    region_code,
+    region_name,
+    region_name_en,
+    time_zone,
+    calendar_code,
+    act,
+    recipients,
+    is_demo,
+    coalesce(workload_label, '') as workload_label,
+    coalesce(deadlines_label, '') as deadlines_label,
+    coalesce(rating_label, '') as rating_label,
+    clause,
+    valid_from,
+    as_of
+from regions

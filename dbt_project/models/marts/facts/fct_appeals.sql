@@ -1,0 +1,80 @@
+{{ config(
+    indexes=[
+        {'columns': ['case_id'], 'unique': true},
+        {'columns': ['region_code', 'received_date']},
+        {'columns': ['body_code']},
+    ]
+) }}
+with cases as (
+    select * from {{ ref('int_cases') }}
+),
+
+ledger as (
+    select * from {{ ref('int_case_ledger') }}
+),
+
+attributes as (
+    select * from {{ ref('int_case_attributes') }}
+),
+
+body_names as (
+    select * from {{ ref('int_body_names') }}
+),
+
+bodies as (
+    select * from {{ ref('int_bodies') }}
+),
+
+merged as (
+    select
+        duplicate_of_case_id as case_id,
+        count(*)::int as merged_duplicates
+    from ledger
+    where ledger_state = 'merged_duplicate'
+    group by duplicate_of_case_id
+)
+
+select
+    cases.case_id,
+    cases.region_code,
+    cases.source_code,
+    cases.channel_code,
+    cases.native_id,
+    cases.received_at,
+    cases.received_date,
+    cases.closed_at,
+    cases.is_closed,
+    ledger.ledger_state in ('vanished_at_source', 'deleted_at_source') as is_deleted,
+    cases.received_at is not null as has_date,
+    cases.kind as case_kind,
+    attributes.block_code,
+    attributes.block_decided_by,
+    round(attributes.block_probability, 4) as block_probability,
+    attributes.model_block_code,
+    round(attributes.model_block_probability, 4) as model_block_probability,
+    attributes.model_version,
+    cases.topic_name,
+    cases.category_name,
+    body_names.body_code,
+    coalesce(bodies.body_name, cases.body_label) as body_name,
+    bodies.body_kind_code,
+    attributes.municipality_code,
+    attributes.municipality_decided_by,
+    cases.applicant_key,
+    cases.regime_code,
+    cases.is_fast_track,
+    attributes.is_fast_track_eligible,
+    cases.rating,
+    cases.questions_raised,
+    cases.questions_answered,
+    cases.status,
+    coalesce(merged.merged_duplicates, 0) as merged_duplicates,
+    attributes.text_masked,
+    cases.as_of
+from cases
+inner join ledger on cases.case_id = ledger.case_id
+inner join attributes on cases.case_id = attributes.case_id
+left join body_names
+    on cases.region_code = body_names.region_code and cases.body_key = body_names.body_key
+left join bodies on body_names.body_code = bodies.body_code
+left join merged on cases.case_id = merged.case_id

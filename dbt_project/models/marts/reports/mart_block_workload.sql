@@ -1,0 +1,277 @@
+{{ config(
+    indexes=[
+        {'columns': ['region_code', 'week_start']},
+        {'columns': ['block_code']},
+    ]
+) }}
+with appeals as (
+    select
+        case_id,
+        region_code,
+        block_code,
+        regime_code
+    from {{ ref('fct_appeals') }}
+    where not is_deleted
+),
+
+cycles as (
+    select
+        deadlines.case_id,
+        deadlines.cycle_no,
+        deadlines.region_code,
+        deadlines.opened_at,
+        deadlines.closed_at,
+        deadlines.is_closed,
+        deadlines.exclusion_code
+    from {{ ref('fct_deadlines') }} as deadlines
+),
+
+events as (
+    select
+        case_id,
+        event_code,
+        occurred_at
+    from {{ ref('fct_appeal_events') }}
+),
+
+regions as (
+    select * from {{ ref('dim_regions') }}
+),
+
+blocks as (
+    select * from {{ ref('dim_blocks') }}
+),
+
+event_hours as (
+    select * from {{ ref('int_event_hours') }}
+),
+
+regimes as (
+    select * from {{ ref('int_regimes') }}
+),
+
+capacity as (
+    select * from {{ ref('int_block_capacity') }}
+),
+
+-- Local days on which a cycle came and went. A case closed before it came goes on the day it came.
+spans as (
+    select
+        cycles.region_code,
+        appeals.block_code,
+        cycles.cycle_no,
+        (cycles.opened_at at time zone regions.time_zone)::date as opened_date,
+        case
+            when cycles.closed_at <= regions.as_of
+                then (
+                    greatest(cycles.closed_at, cycles.opened_at) at time zone regions.time_zone
+                )::date
+        end as closed_date,
+        -- Closed on an unknown day, withdrawn or rejected: never waiting.
+        cycles.exclusion_code is not null or (cycles.is_closed and cycles.closed_at is null)
+            as is_never_open
+    from cycles
+    inner join appeals on cycles.case_id = appeals.case_id
+    inner join regions on cycles.region_code = regions.region_code
+    where cycles.opened_at <= regions.as_of
+),
+
+daily as (
+    select
+        region_code,
+        block_code,
+        activity_date,
+        sum(intake) as intake,
+        sum(reopened) as reopened,
+        sum(closures) as closures,
+        sum(waiting_change) as waiting_change
+    from (
+        select
+            region_code,
+            block_code,
+            opened_date as activity_date,
+            (cycle_no = 1)::int as intake,
+            (cycle_no > 1)::int as reopened,
+            0 as closures,
+            (not is_never_open)::int as waiting_change
+        from spans
+        union all
+        select
+            region_code,
+            block_code,
+            closed_date,
+            0,
+            0,
+            1,
+            -(not is_never_open)::int
+        from spans
+        where closed_date is not null
+    ) as movements
+    group by region_code, block_code, activity_date
+),
+
+first_weeks as (
+    select
+        region_code,
+        date_trunc('week', min(activity_date))::date as first_week
+    from daily
+    group by region_code
+),
+
+weeks as (
+    select
+        regions.region_code,
+        regions.region_name,
+        regions.time_zone,
+        regions.workload_label,
+        regions.as_of,
+        blocks.block_code,
+        blocks.block_name,
+        series.week_start::date as week_start,
+        -- An unfinished week is counted up to the report's day.
+        least(series.week_start::date + 6, (regions.as_of at time zone regions.time_zone)::date)
+            as last_date
+    from first_weeks
+    inner join regions on first_weeks.region_code = regions.region_code
+    cross join blocks
+    cross join lateral generate_series(
+        first_weeks.first_week::timestamp,
+        date_trunc('week', regions.as_of at time zone regions.time_zone),
+        interval '1 week'
+    ) as series (week_start)
+),
+
+weekly as (
+    select
+        region_code,
+        block_code,
+        date_trunc('week', activity_date)::date as week_start,
+        sum(intake) as intake,
+        sum(reopened) as reopened,
+        sum(closures) as closures,
+        sum(waiting_change) as waiting_change
+    from daily
+    group by region_code, block_code, date_trunc('week', activity_date)::date
+),
+
+closures_28d as (
+    select
+        weeks.region_code,
+        weeks.block_code,
+        weeks.week_start,
+        sum(daily.closures) as closures
+    from weeks
+    inner join daily
+        on
+            weeks.region_code = daily.region_code
+            and weeks.block_code = daily.block_code
+            and daily.activity_date > weeks.last_date - 28
+            and daily.activity_date <= weeks.last_date
+    group by weeks.region_code, weeks.block_code, weeks.week_start
+),
+
+work as (
+    select
+        appeals.region_code,
+        appeals.block_code,
+        date_trunc('week', events.occurred_at at time zone regions.time_zone)::date as week_start,
+        sum(event_hours.norm_hours * coalesce(regimes.complexity, 1)) as work_hours
+    from events
+    inner join appeals on events.case_id = appeals.case_id
+    inner join regions on appeals.region_code = regions.region_code
+    inner join event_hours on events.event_code = event_hours.event_code
+    left join regimes on appeals.regime_code = regimes.regime_code
+    where events.occurred_at <= regions.as_of
+    group by
+        appeals.region_code,
+        appeals.block_code,
+        date_trunc('week', events.occurred_at at time zone regions.time_zone)::date
+),
+
+measured as (
+    select
+        weeks.*,
+        coalesce(weekly.intake, 0)::bigint as intake,
+        coalesce(weekly.reopened, 0)::bigint as reopened,
+        coalesce(weekly.closures, 0)::bigint as closures,
+        (sum(coalesce(weekly.waiting_change, 0)) over (
+            partition by weeks.region_code, weeks.block_code order by weeks.week_start
+        ))::bigint as open_cases,
+        coalesce(closures_28d.closures, 0) / 28.0 as mean_daily_closures,
+        coalesce(work.work_hours, 0) as work_hours,
+        capacity.capacity_hours,
+        capacity.rostered_fte,
+        case
+            when capacity.capacity_hours > 0
+                then coalesce(work.work_hours, 0) / capacity.capacity_hours
+        end as occupancy,
+        (weeks.week_start + 7)::timestamp at time zone weeks.time_zone <= weeks.as_of
+            as is_week_finished
+    from weeks
+    left join weekly
+        on
+            weeks.region_code = weekly.region_code
+            and weeks.block_code = weekly.block_code
+            and weeks.week_start = weekly.week_start
+    left join closures_28d
+        on
+            weeks.region_code = closures_28d.region_code
+            and weeks.block_code = closures_28d.block_code
+            and weeks.week_start = closures_28d.week_start
+    left join work
+        on
+            weeks.region_code = work.region_code
+            and weeks.block_code = work.block_code
+            and weeks.week_start = work.week_start
+    left join capacity
+        on
+            weeks.region_code = capacity.region_code
+            and weeks.block_code = capacity.block_code
+            and weeks.week_start = capacity.week_start
+),
+
+judged as (
+    select
+        *,
+        -- Weeks without a gap: this one and the three before it.
+        count(*) filter (where occupancy > 1 and is_week_finished) over (
+            partition by region_code, block_code
+            order by week_start
+            rows between 3 preceding and current row
+        ) = 4 as is_overloaded_four_weeks
+    from measured
+)
+
+select
+    week_start,
+    region_code,
+    region_name,
+    block_code,
+    block_name,
+    intake,
+    reopened,
+    closures,
+    open_cases,
+    round(mean_daily_closures, 4) as mean_daily_closures_28d,
+    round(open_cases / nullif(mean_daily_closures, 0), 1) as backlog_days,
+    round(work_hours, 2) as work_hours,
+    round(capacity_hours, 2) as capacity_hours,
+    round(rostered_fte, 2) as rostered_fte,
+    round(occupancy, 4) as occupancy_share,
+    case
+        when occupancy < 0.7 then 'менее 70 %'
+        when occupancy <= 1 then '70–100 %'
+        when occupancy <= 1.2 then '100–120 %'
+        when occupancy > 1.2 then 'более 120 %'
+    end as occupancy_band,
+    round(open_cases / nullif(rostered_fte, 0), 1) as open_per_fte,
+    intake + reopened - closures as net_flow,
+    is_overloaded_four_weeks as is_staffing_proposed,
+    occupancy is not null as is_computed,
+    case when occupancy is null then 'нет графика дежурств' end as not_computed_reason,
+    workload_label as module_label,
+    is_week_finished,
+    as_of,
+    '{{ var("metric_version") }}' as metric_version,
+    '{{ var("config_version") }}' as config_version
+from judged

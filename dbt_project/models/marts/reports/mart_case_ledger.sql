@@ -1,0 +1,22 @@
+{{ config(
+    indexes=[
+        {'columns': ['record_key'], 'unique': true},
+        {'columns': ['source_code', 'region_code', 'ledger_state']},
+    ]
+) }}
+with ledger as (
+    select * from {{ ref('int_case_ledger') }}
+)
+
+select
+    record_key,
+    source_code,
+    region_code,
+    native_id,
+    ledger_state,
+    reason,
+    case_id,
+    duplicate_of_case_id,
+    duplicate_evidence,
+    has_date
+from ledger

@@ -1,0 +1,16 @@
+with source as (
+    select distinct on (record_key) *
+    from {{ source('open311', 'open311_requests') }}
+    order by record_key, raw_id desc
+),
+
+renamed as (
+    select
+        {{ case_columns() }}
+    from source
+    cross join lateral jsonb_to_record(source.record) as fields (
+        {{ case_fields() }}
+    )
+)
+
+select * from renamed
