@@ -181,6 +181,16 @@ ERROR_TEXTS: dict[str, ErrorText] = {
         "An older delivery brought a version that is unknown, after a newer one was loaded.",
         "Nothing to do: the newer version stands, the older one is kept here.",
     ),
+    # the load
+    "too_many_quarantined": ErrorText(
+        "More records went to quarantine than the source's threshold allows.",
+        "Look at their reasons in ops.quarantine: a format has probably changed. After a fix of "
+        "the YAML, `tsur replay` lands them.",
+    ),
+    "interrupted": ErrorText(
+        "The load was cut off (the process died); nothing of it was committed.",
+        "Nothing to do: the next run of the source loads the window again.",
+    ),
     # the program itself
     "internal": ErrorText(
         "The ingestion failed on something it does not know.",

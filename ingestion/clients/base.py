@@ -1,0 +1,105 @@
+"""What every client yields: deliveries of pages of items."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+from typing import Any, Protocol
+
+from ingestion.errors import FetchError, RecordError
+from ingestion.source import Entity, Region, Window
+
+PAGE_ITEMS = 2_000
+_CHUNK = 1 << 20
+
+
+@dataclass(slots=True)
+class Item:
+    """One record as the source wrote it.
+
+    `derived` holds what the client knows from the context of the answer (rules read it as
+    `@name`). `error` marks an item that could be told apart but not read; `raw` are then its
+    bytes, or those of its fields.
+    """
+
+    fields: dict[str, Any]
+    row_number: int | None = None
+    derived: dict[str, Any] = field(default_factory=dict)
+    error: RecordError | None = None
+    raw: bytes | None = None
+
+
+@dataclass(slots=True)
+class Page:
+    """Some items that came together; `sha256` is that of the file or answer they were in."""
+
+    items: list[Item]
+    sha256: str | None = None
+    bytes_read: int = 0
+    calls: int = 0
+    unknown_columns: tuple[str, ...] = ()
+
+
+@dataclass(slots=True)
+class Delivery:
+    """What becomes one load: a file, or all answers of one window.
+
+    `observed_at` is set only when the delivery itself tells when it was observed.
+    """
+
+    name: str
+    pages: Iterator[Page]
+    observed_at: datetime | None = None
+    sha256: str | None = None
+
+
+class Client(Protocol):
+    """A protocol. One client object serves one region and one run."""
+
+    def deliveries(self, entity: Entity, window: Window | None) -> Iterator[Delivery]:
+        """What the source gives for the window. Raises FetchError and, while pages are read,
+        UnreadableAnswer with the bytes."""
+        ...
+
+    def reread(self, entity: Entity, content: bytes, name: str) -> Iterator[Page]:
+        """The same answer again, from its bytes (replay)."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class LocalFile:
+    """A file on disk with its digest."""
+
+    path: Path
+    name: str
+    sha256: str
+    size: int
+
+    @classmethod
+    def measure(cls, path: Path) -> LocalFile:
+        digest = hashlib.sha256()
+        size = 0
+        with path.open("rb") as file:
+            while chunk := file.read(_CHUNK):
+                digest.update(chunk)
+                size += len(chunk)
+        return cls(path, path.name, digest.hexdigest(), size)
+
+
+def files_of(region: Region, pattern: str | None) -> list[Path]:
+    """The files of a local endpoint in the order of their names. FetchError when there is none."""
+    endpoint = Path(region.endpoint)
+    if endpoint.is_file():
+        return [endpoint]
+    if not endpoint.is_dir():
+        raise FetchError("file_not_found", f"Expected for region {region.code}: {endpoint}")
+    found = sorted(
+        (path for path in endpoint.glob(pattern or "*") if path.is_file()),
+        key=lambda path: path.name,
+    )
+    if not found:
+        raise FetchError("folder_empty", f"Looked for {pattern or '*'} in {endpoint}")
+    return found

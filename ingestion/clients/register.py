@@ -1,0 +1,123 @@
+"""Declared registers: one CSV or XLSX per region over HTTP, or files in a folder."""
+
+from __future__ import annotations
+
+import re
+import tempfile
+from collections.abc import Iterator
+from contextlib import closing
+from datetime import datetime, timedelta, timezone
+from pathlib import Path
+
+from ingestion.clients.base import Delivery, LocalFile, Page, files_of
+from ingestion.clients.tabular import read_table
+from ingestion.clients.transport import Transport, without_secrets
+from ingestion.errors import FetchError
+from ingestion.source import Entity, FileTime, Region, Source, Window
+
+
+def observed_time(name: str, rule: FileTime | None, region: Region) -> datetime | None:
+    """When a delivery was observed, as its name tells; None when no rule is declared."""
+    if rule is None:
+        return None
+    match = re.search(rule.pattern, name)
+    if match is None:
+        raise FetchError("file_time_unknown", f"{name} does not match {rule.pattern}")
+    try:
+        moment = datetime.strptime(match["time"], rule.format)  # noqa: DTZ007
+    except ValueError as error:
+        raise FetchError("file_time_unknown", f"{name}: {error}") from None
+    groups = match.groupdict()
+    if groups.get("offset_hours") is None:
+        return moment.replace(tzinfo=region.zone)
+    offset = timedelta(
+        hours=int(groups["offset_hours"]), minutes=int(groups.get("offset_minutes") or 0)
+    )
+    return moment.replace(tzinfo=timezone(offset if rule.offset_sign == "+" else -offset))
+
+
+def local_path(path: Path, source: Source) -> LocalFile:
+    """A file, measured; FetchError when it is larger than the source allows."""
+    if path.stat().st_size > source.max_megabytes << 20:
+        raise FetchError("answer_too_large", f"{path.name} exceeds {source.max_megabytes} MB")
+    return LocalFile.measure(path)
+
+
+def reread_table(entity: Entity, content: bytes, name: str) -> Iterator[Page]:
+    """A table from its bytes."""
+    with tempfile.NamedTemporaryFile(prefix="tsur-replay-") as file:
+        path = Path(file.name)
+        path.write_bytes(content)
+        measured = LocalFile.measure(path)
+        yield from read_table(
+            path, entity, name=name, sha256=measured.sha256, size=measured.size
+        )
+
+
+def transport_of(source: Source, *, bearer: bool = True) -> Transport:
+    """The HTTP session of a source, with the limits that its YAML declares."""
+    return Transport(
+        timeout_seconds=source.timeout_seconds,
+        attempts=source.attempts,
+        max_bytes=source.max_megabytes << 20,
+        token=source.token if bearer else None,
+        calls_per_second=source.calls_per_second,
+    )
+
+
+class TableClient:
+    """Reads tables of one region; subclasses say which address holds the window."""
+
+    def __init__(self, source: Source, region: Region, transport: Transport | None = None) -> None:
+        self._source = source
+        self._region = region
+        self._transport = transport or transport_of(source)
+
+    def deliveries(self, entity: Entity, window: Window | None) -> Iterator[Delivery]:
+        if self._region.is_remote:
+            url, parameters = self.address(entity, window)
+            yield Delivery(
+                name=without_secrets(url, parameters),
+                pages=self._remote_pages(entity, url, parameters),
+            )
+            return
+        for path in files_of(self._region, entity.files):
+            observed_at = observed_time(path.name, self._source.file_time, self._region)
+            file = local_path(path, self._source)
+            yield Delivery(
+                name=file.name,
+                pages=read_table(
+                    path, entity, name=file.name, sha256=file.sha256, size=file.size
+                ),
+                observed_at=observed_at,
+                sha256=file.sha256,
+            )
+
+    def address(self, entity: Entity, window: Window | None) -> tuple[str, dict[str, str]]:
+        """The address and parameters of an entity's export."""
+        return self._region.endpoint + (entity.endpoint or ""), {}
+
+    def _remote_pages(
+        self, entity: Entity, url: str, parameters: dict[str, str]
+    ) -> Iterator[Page]:
+        with self._transport.fetch(url, parameters) as answer:
+            calls = answer.calls
+            with closing(
+                read_table(
+                    answer.path,
+                    entity,
+                    name=answer.address,
+                    sha256=answer.sha256,
+                    size=answer.size,
+                )
+            ) as pages:
+                for page in pages:
+                    page.calls, calls = calls, 0
+                    yield page
+
+    def reread(self, entity: Entity, content: bytes, name: str) -> Iterator[Page]:
+        yield from reread_table(entity, content, name)
+
+
+class RegisterClient(TableClient):
+    """A register that is always delivered whole."""

@@ -1,0 +1,233 @@
+"""HTTP for all clients: time limits, retries with Retry-After, size limit, no token in any text."""
+
+from __future__ import annotations
+
+import contextlib
+import email.utils
+import hashlib
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
+
+import requests
+from pydantic import SecretStr
+from tenacity import RetryCallState, Retrying, retry_if_exception_type, stop_after_attempt
+
+from ingestion.errors import FetchError
+
+_RETRIED_STATUSES = frozenset({429, 500, 502, 503, 504})
+_SECRET_PARAMETERS = frozenset({"access_token", "token", "api_key", "key"})
+_LONGEST_WAIT_SECONDS = 120.0
+_CHUNK = 1 << 18
+USER_AGENT = "tsur-data-platform/0.1"
+
+
+class _Again(Exception):
+    """A failure that may pass; `wait_seconds` is what the source asked for."""
+
+    def __init__(self, error: FetchError, wait_seconds: float | None = None) -> None:
+        super().__init__(str(error))
+        self.error = error
+        self.wait_seconds = wait_seconds
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """A successful answer, its body in a file that lives as long as the `with` block."""
+
+    address: str
+    path: Path
+    sha256: str
+    size: int
+    content_type: str
+    calls: int
+
+    def read(self) -> bytes:
+        return self.path.read_bytes()
+
+
+def without_secrets(url: str, parameters: Mapping[str, Any] | None = None) -> str:
+    """The address for logs, errors and the ledger: no token, no login."""
+    parts = urlsplit(url)
+    pairs = [*parse_qsl(parts.query), *((parameters or {}).items())]
+    kept = urlencode([(k, v) for k, v in pairs if k.casefold() not in _SECRET_PARAMETERS])
+    return urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path, kept, ""))
+
+
+def _retry_after(value: str | None) -> float | None:
+    if not value:
+        return None
+    with contextlib.suppress(ValueError):
+        return max(0.0, float(value))
+    with contextlib.suppress(ValueError, TypeError):
+        moment = email.utils.parsedate_to_datetime(value)
+        if moment.tzinfo is None:
+            moment = moment.replace(tzinfo=UTC)
+        return max(0.0, (moment - datetime.now(UTC)).total_seconds())
+    return None
+
+
+class Transport:
+    """A session with one source.
+
+    `attempts` counts the first try. `calls_per_second` spaces the calls out. `sleep` and
+    `clock` are for tests.
+    """
+
+    def __init__(
+        self,
+        *,
+        timeout_seconds: float = 60,
+        attempts: int = 5,
+        max_bytes: int = 1 << 30,
+        token: SecretStr | None = None,
+        calls_per_second: float | None = None,
+        sleep: Callable[[float], None] = time.sleep,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._session = requests.Session()
+        # Neither a proxy nor a .netrc of the machine may send a token elsewhere.
+        self._session.trust_env = False
+        self._session.headers["User-Agent"] = USER_AGENT
+        if token is not None:
+            self._session.headers["Authorization"] = f"Bearer {token.get_secret_value()}"
+        self._timeout = timeout_seconds
+        self._attempts = attempts
+        self._max_bytes = max_bytes
+        self._spacing = 1 / calls_per_second if calls_per_second else 0.0
+        self._sleep = sleep
+        self._clock = clock
+        self._next_call = 0.0
+        self.calls = 0
+
+    def close(self) -> None:
+        self._session.close()
+
+    @contextlib.contextmanager
+    def fetch(
+        self,
+        url: str,
+        parameters: Mapping[str, Any] | None = None,
+        *,
+        form: Mapping[str, Any] | None = None,
+    ) -> Iterator[Answer]:
+        """GET, or POST when `form` is given. FetchError when it does not come to an answer."""
+        before = self.calls
+        with tempfile.NamedTemporaryFile(prefix="tsur-answer-") as file:
+            path = Path(file.name)
+            try:
+                for attempt in Retrying(
+                    retry=retry_if_exception_type(_Again),
+                    stop=stop_after_attempt(self._attempts),
+                    wait=self._wait,
+                    sleep=self._sleep,
+                    reraise=True,
+                ):
+                    with attempt:
+                        digest, size, kind = self._once(url, parameters, form, path)
+            except _Again as failure:
+                raise failure.error from None
+            yield Answer(
+                address=without_secrets(url, parameters),
+                path=path,
+                sha256=digest,
+                size=size,
+                content_type=kind,
+                calls=self.calls - before,
+            )
+
+    @staticmethod
+    def _wait(state: RetryCallState) -> float:
+        failure = state.outcome.exception() if state.outcome else None
+        asked = failure.wait_seconds if isinstance(failure, _Again) else None
+        if asked is not None:
+            return min(asked, _LONGEST_WAIT_SECONDS)
+        return float(min(2.0 ** (state.attempt_number - 1), 30.0))
+
+    def pause(self, seconds: float) -> None:
+        """Wait, as an interface's own error asked for."""
+        self._sleep(seconds)
+
+    def _space_out(self) -> None:
+        if self._spacing:
+            wait = self._next_call - self._clock()
+            if wait > 0:
+                self._sleep(wait)
+            self._next_call = max(self._clock(), self._next_call) + self._spacing
+
+    def _once(
+        self,
+        url: str,
+        parameters: Mapping[str, Any] | None,
+        form: Mapping[str, Any] | None,
+        path: Path,
+    ) -> tuple[str, int, str]:
+        self._space_out()
+        self.calls += 1
+        address = without_secrets(url, parameters)
+        try:
+            with self._session.request(
+                "GET" if form is None else "POST",
+                url,
+                params=parameters,
+                data=form,
+                timeout=(min(10.0, self._timeout), self._timeout),
+                stream=True,
+                allow_redirects=False,
+            ) as response:
+                self._check(response, address)
+                return self._save(response, address, path)
+        except requests.Timeout:
+            detail = f"{address} gave no answer within {self._timeout:g} s"
+            raise _Again(FetchError("http_timeout", detail)) from None
+        except (
+            requests.ConnectionError,
+            requests.exceptions.ChunkedEncodingError,
+            requests.exceptions.ContentDecodingError,
+        ) as error:
+            # The text of the error may hold the full address, so only its kind is told.
+            detail = f"{address}: {type(error).__name__}"
+            raise _Again(FetchError("http_connection", detail)) from None
+        except requests.RequestException as error:
+            detail = f"{address}: {type(error).__name__}"
+            raise FetchError("http_connection", detail) from None
+
+    def _check(self, response: requests.Response, address: str) -> None:
+        status = response.status_code
+        if status in (401, 403):
+            raise FetchError("http_unauthorised", f"{address} answered {status}")
+        if status in _RETRIED_STATUSES:
+            code = "http_rate_limited" if status == 429 else "http_server_error"
+            raise _Again(
+                FetchError(code, f"{address} answered {status}"),
+                _retry_after(response.headers.get("Retry-After")),
+            )
+        if 300 <= status < 400:
+            target = urlsplit(response.headers.get("Location", "")).netloc or "another path"
+            raise FetchError("redirect_refused", f"{address} points to {target}")
+        if status != 200:
+            code = "http_server_error" if status >= 500 else "http_client_error"
+            raise FetchError(code, f"{address} answered {status}")
+
+    def _save(
+        self, response: requests.Response, address: str, path: Path
+    ) -> tuple[str, int, str]:
+        digest = hashlib.sha256()
+        size = 0
+        deadline = self._clock() + max(600.0, self._timeout)
+        with path.open("wb") as file:
+            for chunk in response.iter_content(_CHUNK):
+                size += len(chunk)
+                if size > self._max_bytes:
+                    limit = self._max_bytes // (1 << 20)
+                    raise FetchError("answer_too_large", f"{address} exceeds {limit} MB")
+                if self._clock() > deadline:
+                    raise _Again(FetchError("http_timeout", f"{address} trickles"))
+                digest.update(chunk)
+                file.write(chunk)
+        return digest.hexdigest(), size, response.headers.get("Content-Type", "")

@@ -1,0 +1,384 @@
+"""The VK API, version 5.199: posts of public walls and the comments under them.
+
+`wall.get` and `wall.getComments` are read page by page (count and offset), three calls a second.
+An error comes as HTTP 200 with an envelope: 6, 9, 10 and 29 are waited out, the rest is told.
+The token travels in the body of a POST, never in an address.
+
+Only public walls that the YAML names are read, and `extended` stays 0: no profile is asked for.
+
+Recorded answers (an entity with `methods`) are asked for by method; `offset` counts the answers of
+the method from 0, until one comes again, comes empty, or is an error.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator
+from typing import Any
+
+from tenacity import RetryCallState, Retrying, retry_if_exception_type, stop_after_attempt
+
+from ingestion.clients.base import Delivery, Item, Page
+from ingestion.clients.open311 import parse_json
+from ingestion.clients.register import transport_of
+from ingestion.clients.transport import Transport
+from ingestion.errors import FetchError, RecordError, UnreadableAnswer
+from ingestion.mapping import canonical_json
+from ingestion.source import Entity, Region, Source, Wall, Window
+
+VERSION = "5.199"
+_THREAD_ITEMS = 10
+# Errors that pass by themselves, with the seconds of the first wait.
+_WAITS = {6: 0.4, 9: 5.0, 10: 1.0, 29: 30.0}
+_LONGEST_WAIT = 120.0
+# Comments that are closed, or a post that went while we read: there is nothing to get.
+_NO_COMMENTS = frozenset({15, 18, 30, 212, 213})
+_NO_SUCH_RECORDING = frozenset({100, 104})
+
+
+class _Busy(Exception):
+    """An error envelope that says: later."""
+
+    def __init__(self, number: int, error: FetchError) -> None:
+        super().__init__(str(error))
+        self.number = number
+        self.error = error
+
+
+class VkApiError(FetchError):
+    """An error envelope; `number` is VK's own code."""
+
+    def __init__(self, number: int, detail: str) -> None:
+        code = "http_unauthorised" if number == 5 else "api_error"
+        super().__init__(code, detail)
+        self.number = number
+
+
+class VkClient:
+    """The walls of one region."""
+
+    def __init__(self, source: Source, region: Region, transport: Transport | None = None) -> None:
+        self._source = source
+        self._region = region
+        self._transport = transport or transport_of(source, bearer=False)
+        # What `posts` has read, so that `comments` of the same run need not ask again.
+        self._read_posts: dict[tuple[int, Window | None], list[tuple[int, int]]] = {}
+
+    # --- what the loader sees ------------------------------------------------------------------
+
+    def deliveries(self, entity: Entity, window: Window | None) -> Iterator[Delivery]:
+        base = f"{self._region.endpoint}/method"
+        if entity.methods:
+            yield Delivery(name=base, pages=self._recorded(entity.methods))
+            return
+        if window is None:
+            raise FetchError("window_required", f"{self._source.code}, region {self._region.code}")
+        if entity.kind == "comment":
+            yield Delivery(name=f"{base}/wall.getComments", pages=self._comments(window))
+        else:
+            yield Delivery(name=f"{base}/wall.get", pages=self._posts(window))
+
+    def reread(self, entity: Entity, content: bytes, name: str) -> Iterator[Page]:
+        response = _response(parse_json(content, name), content, name)
+        yield Page(list(items_of(response, method=None)))
+
+    # --- calls ---------------------------------------------------------------------------------
+
+    def _call(self, method: str, parameters: dict[str, Any]) -> tuple[Any, Page]:
+        """The `response` of a method and an empty page that carries its bytes and calls."""
+        before = self._transport.calls
+        try:
+            for attempt in Retrying(
+                retry=retry_if_exception_type(_Busy),
+                stop=stop_after_attempt(self._source.attempts),
+                wait=_wait,
+                sleep=self._transport.pause,
+                reraise=True,
+            ):
+                with attempt:
+                    response, page = self._once(method, parameters)
+        except _Busy as failure:
+            raise failure.error from None
+        page.calls = self._transport.calls - before
+        return response, page
+
+    def _once(self, method: str, parameters: dict[str, Any]) -> tuple[Any, Page]:
+        limit = self._source.max_calls
+        if limit is not None and self._transport.calls >= limit:
+            raise FetchError(
+                "call_budget_exhausted", f"{self._source.code}: {limit} calls, next {method}"
+            )
+        token = self._source.token.get_secret_value() if self._source.token else ""
+        form = {**parameters, "v": VERSION, "access_token": token}
+        url = f"{self._region.endpoint}/method/{method}"
+        with self._transport.fetch(url, form=form) as answer:
+            content = answer.read()
+            page = Page([], sha256=answer.sha256, bytes_read=answer.size)
+        document = parse_json(content, f"{answer.address}")
+        if isinstance(document, dict) and isinstance(document.get("error"), dict):
+            # `request_params` of the envelope repeat the token: only code and message are kept.
+            number = int(document["error"].get("error_code") or 0)
+            message = str(document["error"].get("error_msg", ""))[:200].replace(token or "\0", "…")
+            error = VkApiError(number, f"{method}: error {number}, {message}")
+            if number in _WAITS:
+                raise _Busy(number, error)
+            raise error
+        return _response(document, content, answer.address), page
+
+    # --- walls ---------------------------------------------------------------------------------
+
+    def _posts(self, window: Window) -> Iterator[Page]:
+        for wall in self._region.walls:
+            yield from self._wall(wall, window)
+
+    def _wall(self, wall: Wall, window: Window) -> Iterator[Page]:
+        size = min(self._source.page_size, 100)
+        offset = 0
+        read: list[tuple[int, int]] = []
+        while True:
+            response, page = self._call(
+                "wall.get", {"owner_id": wall.owner_id, "count": size, "offset": offset}
+            )
+            found = _listed(response)
+            page.items = list(items_of(response, method="wall.get", owner_id=wall.owner_id))
+            for post in found:
+                if not isinstance(post, dict):
+                    continue
+                comments = post.get("comments")
+                count = comments.get("count", 0) if isinstance(comments, dict) else 0
+                if count and post.get("date", 0) >= window.start.timestamp():
+                    read.append((int(post["id"]), int(count)))
+            yield page
+            offset += len(found)
+            # Walls are listed from the newest; a pinned post stands first whatever its date.
+            dates = [
+                post.get("date", 0)
+                for post in found
+                if isinstance(post, dict) and not post.get("is_pinned")
+            ]
+            if (
+                not found
+                or offset >= int(response.get("count", 0))
+                or (dates and max(dates) < window.start.timestamp())
+            ):
+                break
+        self._read_posts[wall.owner_id, window] = read
+
+    def _comments(self, window: Window) -> Iterator[Page]:
+        for wall in self._region.walls:
+            if (wall.owner_id, window) not in self._read_posts:
+                for page in self._wall(wall, window):
+                    # Their posts belong to the other entity; the calls are this one's.
+                    yield Page([], bytes_read=page.bytes_read, calls=page.calls)
+            for post_id, _count in self._read_posts[wall.owner_id, window]:
+                yield from self._under(wall.owner_id, post_id)
+
+    def _under(self, owner_id: int, post_id: int, comment_id: int | None = None) -> Iterator[Page]:
+        size = min(self._source.page_size, 100)
+        offset = 0
+        while True:
+            parameters: dict[str, Any] = {
+                "owner_id": owner_id,
+                "post_id": post_id,
+                "count": size,
+                "offset": offset,
+                "sort": "asc",
+                "thread_items_count": _THREAD_ITEMS,
+            }
+            if comment_id is not None:
+                parameters["comment_id"] = comment_id
+            try:
+                response, page = self._call("wall.getComments", parameters)
+            except VkApiError as error:
+                if error.number in _NO_COMMENTS:
+                    return
+                raise
+            found = _listed(response)
+            page.items = list(
+                items_of(
+                    response, method="wall.getComments", owner_id=owner_id, post_id=post_id
+                )
+            )
+            yield page
+            offset += len(found)
+            if comment_id is None:
+                for comment in found:
+                    thread = comment.get("thread") if isinstance(comment, dict) else None
+                    if isinstance(thread, dict) and int(thread.get("count") or 0) > len(
+                        thread.get("items") or []
+                    ):
+                        yield from self._under(owner_id, post_id, int(comment["id"]))
+            total = int(response.get("current_level_count", response.get("count", 0)) or 0)
+            if not found or offset >= total:
+                return
+
+    # --- recorded answers ----------------------------------------------------------------------
+
+    def _recorded(self, methods: tuple[str, ...]) -> Iterator[Page]:
+        for method in methods:
+            seen: set[bytes] = set()
+            while True:
+                try:
+                    response, page = self._call(method, {"offset": len(seen), "count": 100})
+                except VkApiError as error:
+                    if error.number in _NO_SUCH_RECORDING:
+                        break
+                    raise
+                digest = hashlib.sha256(canonical_json(response)).digest()
+                is_empty = isinstance(response, dict) and response.get("items") == []
+                if digest in seen or is_empty:
+                    yield page
+                    break
+                seen.add(digest)
+                page.items = list(items_of(response, method=method))
+                yield page
+
+
+def _wait(state: RetryCallState) -> float:
+    failure = state.outcome.exception() if state.outcome else None
+    first = _WAITS[failure.number] if isinstance(failure, _Busy) else 1.0
+    return float(min(first * 2.0 ** (state.attempt_number - 1), _LONGEST_WAIT))
+
+
+def _response(document: Any, content: bytes, name: str) -> Any:
+    """What an answer carries. One recorded kind is a bare list."""
+    if isinstance(document, list):
+        return document
+    if isinstance(document, dict) and isinstance(document.get("response"), dict | list):
+        return document["response"]
+    raise UnreadableAnswer(
+        "unexpected_answer", f"{name}: no `response` in it", content=content, name=name
+    )
+
+
+def _listed(response: Any) -> list[Any]:
+    if isinstance(response, list):
+        return response
+    items = response.get("items")
+    return items if isinstance(items, list) else []
+
+
+def items_of(
+    response: Any,
+    *,
+    method: str | None,
+    owner_id: int | None = None,
+    post_id: int | None = None,
+) -> Iterator[Item]:
+    """The posts and comments of an answer, replies in threads as records of their own.
+
+    What is neither is yielded with an error, so that it is counted with its reason.
+    """
+    if isinstance(response, dict) and not isinstance(response.get("items"), list):
+        error = RecordError("no_item", f"{method or 'The answer'} gave {_names(response)}")
+        yield Item({}, error=error, raw=canonical_json(response))
+        return
+    found = _listed(response)
+    # A deleted comment carries neither owner nor post: its neighbours in the answer do.
+    if owner_id is None:
+        owner_id = _shared(found, "owner_id")
+    if post_id is None:
+        post_id = _shared(found, "post_id") if _looks_like_comments(found, method) else None
+    is_comments = _looks_like_comments(found, method)
+    for item in found:
+        yield from _flat(item, is_comments, owner_id, post_id, None)
+
+
+def _flat(
+    item: Any, is_comment: bool, owner_id: int | None, post_id: int | None, parent: int | None
+) -> Iterator[Item]:
+    if not isinstance(item, dict):
+        error = RecordError("not_an_object", f"An item is a {type(item).__name__}")
+        yield Item({}, error=error, raw=canonical_json(item))
+        return
+    kind = item.get("type", "post")
+    if not is_comment and kind not in ("post", "copy", "reply"):
+        error = RecordError("not_a_post", f"The item is a {str(kind)[:40]}")
+        yield Item({}, error=error, raw=canonical_json(item))
+        return
+    fields = dict(item)
+    replies: list[Any] = []
+    thread = fields.get("thread")
+    if isinstance(thread, dict):
+        replies = list(thread.get("items") or [])
+        fields["thread"] = {"count": thread.get("count", 0)}
+    is_comment = is_comment or kind == "reply" or item.get("post_type") == "reply"
+    derived = facts(fields, is_comment, owner_id, post_id, parent)
+    if derived["id"] is None:
+        error = RecordError("not_a_post", "The item has no number")
+        yield Item({}, error=error, raw=canonical_json(item))
+        return
+    yield Item(fields, derived=derived)
+    for reply in replies:
+        yield from _flat(reply, True, owner_id, post_id, derived["id"])
+
+
+def facts(
+    fields: dict[str, Any],
+    is_comment: bool,
+    owner_id: int | None,
+    post_id: int | None,
+    parent: int | None,
+) -> dict[str, Any]:
+    """What the place of an item in its answer tells: owner, number, author, kind, parent."""
+    owner = fields.get("owner_id", fields.get("source_id", fields.get("to_id", owner_id)))
+    number = fields.get("id", fields.get("post_id"))
+    writer = fields.get("from_id", None if is_comment else owner)
+    signer = fields.get("signer_id")
+    author = signer if signer else writer
+    is_community = isinstance(owner, int) and owner < 0
+    under = fields.get("post_id", post_id) if is_comment else None
+    if is_comment and parent is None:
+        parents = fields.get("parents_stack") or []
+        parent = parents[-1] if parents else None
+    url = None
+    if is_community and number is not None:
+        place = under if is_comment else number
+        url = f"https://vk.com/wall{owner}_{place}" + (f"?reply={number}" if is_comment else "")
+    latitude, longitude = _coordinates(fields.get("geo"))
+    return {
+        "kind": "comment" if is_comment else "post",
+        # Nobody has the number 0: a record whose wall no answer tells is kept under it.
+        "owner": owner if owner is not None else 0,
+        "id": number,
+        "author": author if isinstance(author, int) and author > 0 else None,
+        "parent": parent if parent is not None else under,
+        # A community that writes on its own wall is the body itself; a signed post is a citizen's.
+        "is_by_body": is_community and not signer and writer == owner,
+        "is_deleted": bool(fields.get("deleted") or fields.get("is_deleted")),
+        "url": url,
+        "latitude": latitude,
+        "longitude": longitude,
+    }
+
+
+def _coordinates(geo: Any) -> tuple[float | None, float | None]:
+    coordinates = geo.get("coordinates") if isinstance(geo, dict) else None
+    if isinstance(coordinates, dict):
+        return coordinates.get("latitude"), coordinates.get("longitude")
+    if isinstance(coordinates, str):
+        parts = coordinates.split()
+        if len(parts) == 2:
+            try:
+                return float(parts[0]), float(parts[1])
+            except ValueError:
+                return None, None
+    return None, None
+
+
+def _shared(found: list[Any], name: str) -> int | None:
+    values = {item[name] for item in found if isinstance(item, dict) and name in item}
+    return values.pop() if len(values) == 1 else None
+
+
+def _looks_like_comments(found: list[Any], method: str | None) -> bool:
+    if method is not None:
+        return method == "wall.getComments"
+    return any(isinstance(item, dict) and "parents_stack" in item for item in found)
+
+
+def _names(response: dict[str, Any]) -> str:
+    return json.dumps(sorted(response), ensure_ascii=False)[:120]
+
+

@@ -1,0 +1,356 @@
+"""The loader: writes rows of one load into its raw table, knows nothing of where they come from.
+
+Landing is COPY into a temporary table, then one INSERT … SELECT of what is new or changed
+(docs/DESIGN.md). The caller holds the transaction: rows, quarantine, vault, watermark and the
+ledger entry commit together or not at all.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+
+import psycopg
+from psycopg import sql
+
+from ingestion.errors import RecordError
+from ingestion.mapping import Row
+from ingestion.quarantine import Writer
+from ingestion.source import Source, Window
+from ingestion.vault import Vault
+
+_BATCH_ROWS = 5_000
+# Pseudonyms of one load that need not be looked up again; bounds the memory, not the result.
+_REMEMBERED_PSEUDONYMS = 200_000
+
+_TEMPORARY = """
+create temporary table landing (
+    seq bigint generated always as identity,
+    record_key uuid not null,
+    native_id text not null,
+    payload text not null,
+    record text not null,
+    payload_hash bytea not null,
+    changed_at timestamptz,
+    file_sha256 text,
+    row_number integer,
+    known_load_id bigint
+) on commit drop;
+create temporary table landing_present (record_key uuid not null) on commit drop;
+create temporary table landing_identities (
+    pseudonym text not null, kind text not null, value_sealed bytea not null
+) on commit drop;
+"""
+
+# The last of equal keys wins; where the source tells when a record changed, the last change does.
+_WINNERS = """
+create temporary table landing_winners on commit drop as
+select distinct on (record_key) seq, record_key, payload_hash
+from landing
+order by record_key, changed_at desc nulls last, seq desc
+"""
+
+_INSERT_NEW = """
+insert into {table}
+    (record_key, source_code, region_code, native_id, payload, record, payload_hash,
+     observed_at, source_changed_at, load_id, file_sha256, row_number)
+select
+    l.record_key, %(source)s, %(region)s, l.native_id, l.payload::jsonb, l.record::jsonb,
+    l.payload_hash, %(observed_at)s, l.changed_at, %(load_id)s, l.file_sha256, l.row_number
+from landing_winners as w
+inner join landing as l on l.seq = w.seq
+left join lateral (
+    select r.payload_hash, r.is_deleted, r.load_id
+    from {table} as r
+    where r.record_key = w.record_key
+    order by r.raw_id desc
+    limit 1
+) as latest on true
+where latest.load_id is null
+    or (
+        (latest.payload_hash <> l.payload_hash or latest.is_deleted)
+        and (l.known_load_id is null or latest.load_id <= l.known_load_id)
+    )
+order by l.seq
+"""
+
+# A delivery observed before what is known already: only records never seen land.
+_INSERT_UNSEEN = """
+insert into {table}
+    (record_key, source_code, region_code, native_id, payload, record, payload_hash,
+     observed_at, source_changed_at, load_id, file_sha256, row_number)
+select
+    l.record_key, %(source)s, %(region)s, l.native_id, l.payload::jsonb, l.record::jsonb,
+    l.payload_hash, %(observed_at)s, l.changed_at, %(load_id)s, l.file_sha256, l.row_number
+from landing_winners as w
+inner join landing as l on l.seq = w.seq
+where not exists (select 1 from {table} as r where r.record_key = w.record_key)
+order by l.seq
+"""
+
+_OLDER_VERSIONS = """
+select l.native_id, l.payload, l.row_number, l.file_sha256
+from landing_winners as w
+inner join landing as l on l.seq = w.seq
+where exists (
+        select 1 from {table} as r
+        where r.record_key = w.record_key and r.load_id <> %(load_id)s
+    )
+    and not exists (
+        select 1 from {table} as r
+        where r.record_key = w.record_key and r.payload_hash = w.payload_hash
+    )
+order by l.seq
+"""
+
+_LOST_REPEATS = """
+select l.native_id, l.payload, l.row_number, l.file_sha256
+from landing as l
+inner join landing_winners as w on w.record_key = l.record_key
+where l.seq <> w.seq and l.payload_hash <> w.payload_hash
+order by l.seq
+"""
+
+_INSERT_TOMBSTONES = """
+insert into {table}
+    (record_key, source_code, region_code, native_id, payload, record, payload_hash,
+     observed_at, source_changed_at, load_id, file_sha256, row_number, is_deleted)
+select
+    latest.record_key, latest.source_code, latest.region_code, latest.native_id,
+    latest.payload, latest.record, latest.payload_hash, %(observed_at)s,
+    latest.source_changed_at, %(load_id)s, %(file_sha256)s, null, true
+from (
+    select distinct on (r.record_key) r.*
+    from {table} as r
+    where r.source_code = %(source)s and r.region_code = %(region)s
+    order by r.record_key, r.raw_id desc
+) as latest
+where not latest.is_deleted
+    and {scope}
+    and not exists (select 1 from landing_present as p where p.record_key = latest.record_key)
+order by latest.raw_id
+"""
+
+_SCOPE_ALL = sql.SQL("true")
+_SCOPE_WINDOW = sql.SQL(
+    "(latest.record ->> 'received_at')::timestamptz >= %(window_from)s"
+    " and (latest.record ->> 'received_at')::timestamptz < %(window_to)s"
+)
+# After a stale listing: only what it has just brought is known to be gone by now.
+_SCOPE_THIS_LOAD = sql.SQL("latest.load_id = %(load_id)s")
+
+
+def prepare_sources(database_url: str, sources: Iterable[Source]) -> list[str]:
+    """Create the raw table of every entity of every source, enabled or not; returns their names.
+
+    `database_url` is the loader's. Calling it again is harmless.
+    """
+    tables = sorted({table for source in sources for table in source.tables})
+    with psycopg.connect(database_url) as connection:
+        # Two processes that create the same tables at once would collide in the catalogue.
+        connection.execute("select pg_advisory_xact_lock(hashtext('ingestion.prepare_sources'))")
+        for table in tables:
+            connection.execute("select raw.create_entity_table(%s)", [table])
+    return tables
+
+
+@dataclass(frozen=True, slots=True)
+class Merged:
+    """What a merge did."""
+
+    landed: int
+    unchanged: int
+    tombstoned: int
+
+
+class Landing:
+    """Takes the rows of one load, in one transaction of `connection`."""
+
+    def __init__(
+        self,
+        connection: psycopg.Connection,
+        vault: Vault,
+        quarantine: Writer,
+        *,
+        table: str,
+        source_code: str,
+        region_code: str,
+        load_id: int,
+        observed_at: datetime,
+    ) -> None:
+        self._connection = connection
+        self._vault = vault
+        self._quarantine = quarantine
+        self._table = sql.Identifier("raw", table)
+        self._parameters: dict[str, object] = {
+            "source": source_code,
+            "region": region_code,
+            "load_id": load_id,
+            "observed_at": observed_at,
+        }
+        self._rows: list[tuple[object, ...]] = []
+        self._identities: dict[str, tuple[str, str]] = {}
+        self._known_pseudonyms: set[str] = set()
+        self._added = 0
+        connection.execute(_TEMPORARY)
+
+    def add(
+        self,
+        row: Row,
+        *,
+        row_number: int | None,
+        sha256: str | None,
+        known_load_id: int | None = None,
+    ) -> None:
+        """Take one row. `known_load_id` is set on replay: a version landed later stands."""
+        self._rows.append(
+            (
+                row.key,
+                row.native_id,
+                row.payload.decode(),
+                row.record.decode(),
+                row.content_hash,
+                row.changed_at,
+                sha256,
+                row_number,
+                known_load_id,
+            )
+        )
+        self._added += 1
+        for pseudonym, identity in row.identities.items():
+            if pseudonym not in self._known_pseudonyms:
+                self._identities[pseudonym] = identity
+        if len(self._rows) >= _BATCH_ROWS:
+            self.flush()
+
+    def present(self, keys: Iterable[object]) -> None:
+        """Records that the listing holds though they did not land: they have not vanished."""
+        with (
+            self._connection.cursor() as cursor,
+            cursor.copy("copy landing_present (record_key) from stdin") as copy,
+        ):
+            for key in keys:
+                copy.write_row((key,))
+
+    def flush(self) -> None:
+        """Send what was collected to the temporary tables."""
+        if self._rows:
+            with (
+                self._connection.cursor() as cursor,
+                cursor.copy(
+                    "copy landing (record_key, native_id, payload, record, payload_hash,"
+                    " changed_at, file_sha256, row_number, known_load_id) from stdin"
+                ) as copy,
+            ):
+                for row in self._rows:
+                    copy.write_row(row)
+            self._rows.clear()
+        if self._identities:
+            self._flush_identities()
+
+    def _flush_identities(self) -> None:
+        names = list(self._identities)
+        known = {
+            row[0]
+            for row in self._connection.execute(
+                "select pseudonym from vault.identities where pseudonym = any(%s)", [names]
+            )
+        }
+        with (
+            self._connection.cursor() as cursor,
+            cursor.copy(
+                "copy landing_identities (pseudonym, kind, value_sealed) from stdin"
+            ) as copy,
+        ):
+            for pseudonym, (kind, value) in self._identities.items():
+                if pseudonym not in known:
+                    sealed = self._vault.seal(value.encode("utf-8", "surrogatepass"))
+                    copy.write_row((pseudonym, kind, sealed))
+        if len(self._known_pseudonyms) > _REMEMBERED_PSEUDONYMS:
+            self._known_pseudonyms.clear()
+        self._known_pseudonyms.update(names)
+        self._identities.clear()
+
+    def merge(
+        self,
+        *,
+        is_stale: bool,
+        vanish: str | None,
+        window: Window | None = None,
+        file_sha256: str | None = None,
+        vanished_at: datetime | None = None,
+    ) -> Merged:
+        """Move the load into the raw table.
+
+        `vanish`: None when absence means nothing, `complete` when the listing holds everything,
+        `window` when it holds everything received within `window`.
+        """
+        self.flush()
+        connection = self._connection
+        # In the order of the pseudonyms, so that two loads never wait for each other in a ring.
+        connection.execute(
+            """
+            insert into vault.identities (pseudonym, kind, value_sealed, first_load_id)
+            select distinct on (pseudonym) pseudonym, kind, value_sealed, %s::bigint
+            from landing_identities order by pseudonym
+            on conflict (pseudonym) do nothing
+            """,
+            [self._parameters["load_id"]],
+        )
+        connection.execute(_WINNERS)
+        before = self._quarantine.count
+        self._keep(_LOST_REPEATS, "repeated_key")
+        landed = self._execute(_INSERT_UNSEEN if is_stale else _INSERT_NEW).rowcount
+        if is_stale:
+            self._keep(_OLDER_VERSIONS, "older_than_known")
+        kept = self._quarantine.count - before
+        tombstoned = 0
+        if vanish is not None:
+            tombstoned = self._tombstones(is_stale, vanish, window, file_sha256, vanished_at)
+        self._quarantine.flush()
+        return Merged(landed, self._added - landed - kept, tombstoned)
+
+    def _tombstones(
+        self,
+        is_stale: bool,
+        vanish: str,
+        window: Window | None,
+        file_sha256: str | None,
+        vanished_at: datetime | None,
+    ) -> int:
+        if is_stale:
+            scope = _SCOPE_THIS_LOAD
+        else:
+            self._connection.execute(
+                "insert into landing_present select record_key from landing_winners"
+            )
+            scope = _SCOPE_ALL if vanish == "complete" else _SCOPE_WINDOW
+        self._connection.execute("analyze landing_present")
+        return self._execute(
+            _INSERT_TOMBSTONES,
+            scope=scope,
+            file_sha256=file_sha256,
+            window_from=window.start if window else None,
+            window_to=window.end if window else None,
+            observed_at=vanished_at or self._parameters["observed_at"],
+        ).rowcount
+
+    def _execute(
+        self, statement: str, *, scope: sql.Composable = _SCOPE_ALL, **parameters: object
+    ) -> psycopg.Cursor:
+        query = sql.SQL(statement).format(  # type: ignore[arg-type]
+            table=self._table, scope=scope
+        )
+        return self._connection.execute(query, {**self._parameters, **parameters})
+
+    def _keep(self, statement: str, code: str) -> None:
+        """Versions that lose against another one go to quarantine, as they would have landed."""
+        for native_id, payload, row_number, sha256 in self._execute(statement).fetchall():
+            self._quarantine.add(
+                RecordError(code, f"Record {native_id}"),
+                payload.encode(),
+                native_id=native_id,
+                row_number=row_number,
+                sha256=sha256,
+            )

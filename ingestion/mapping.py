@@ -1,0 +1,591 @@
+"""From the fields as a source wrote them to what lands: payload, canonical record, key, hash.
+
+Everything here is pure: no database, no network, no clock. A `Mapper` is compiled once per load
+from the YAML; `Mapper.land` turns one item into one row or raises RecordError.
+"""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import json
+import math
+import re
+import uuid
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, time
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from ingestion.errors import RecordError
+from ingestion.source import (
+    UNDECLARED_IDENTITY,
+    Entity,
+    FieldRule,
+    FieldType,
+    Region,
+    Source,
+)
+from ingestion.vault import UNIT, Vault, is_pseudonym
+
+Fields = dict[str, Any]
+_EARLIEST_YEAR = 1990
+_YEARS_AHEAD = 10
+_YES = frozenset({"да", "true", "1", "yes", "y", "истина", "+"})
+_NO = frozenset({"нет", "false", "0", "no", "n", "ложь"})
+_ABSENT = object()
+
+
+def canonical_json(value: Any) -> bytes:
+    """One spelling per value: sorted keys, no spaces, UTF-8."""
+    return json.dumps(value, ensure_ascii=False, sort_keys=True, separators=(",", ":")).encode()
+
+
+def record_key(source_code: str, region_code: str, entity: str, native_id: str) -> uuid.UUID:
+    """The first 16 bytes of sha256(source ␟ region ␟ entity ␟ native id)."""
+    text = UNIT.join((source_code, region_code, entity, native_id))
+    return uuid.UUID(bytes=hashlib.sha256(text.encode()).digest()[:16])
+
+
+# --- time ----------------------------------------------------------------------------------------
+
+
+@functools.lru_cache(maxsize=65_536)
+def parse_moment(
+    text: str, formats: tuple[str, ...], zone: ZoneInfo, end_of_day: bool = False
+) -> tuple[datetime, bool] | None:
+    """A moment with offset and whether the source told the time of day; None if no format fits.
+
+    Formats are those of strptime, `iso` (ISO 8601), `unix` (seconds) and `unix_ms`. A text
+    without an offset is local time of `zone`. In the hour that the clocks repeat in autumn the
+    first of the two is meant; a time that spring skips counts with the offset before the change.
+    """
+    for pattern in formats:
+        try:
+            if pattern in ("unix", "unix_ms"):
+                seconds = float(text) / (1000 if pattern == "unix_ms" else 1)
+                return datetime.fromtimestamp(seconds, UTC).astimezone(zone), True
+            if pattern == "iso":
+                moment = datetime.fromisoformat(text)
+                has_time = len(text) > 10
+            else:
+                moment = datetime.strptime(text, pattern)  # noqa: DTZ007
+                has_time = "%H" in pattern or "%I" in pattern
+        except (ValueError, OverflowError, OSError):
+            continue
+        if moment.tzinfo is None:
+            if end_of_day and not has_time:
+                moment = datetime.combine(moment.date(), time(23, 59, 59))
+            moment = moment.replace(tzinfo=zone)
+        return moment, has_time
+    return None
+
+
+@functools.lru_cache(maxsize=256)
+def _latest(observed_at: datetime) -> datetime:
+    try:
+        return observed_at.replace(year=observed_at.year + _YEARS_AHEAD)
+    except ValueError:  # 29 February
+        return observed_at.replace(year=observed_at.year + _YEARS_AHEAD, day=28)
+
+
+def is_plausible(moment: datetime, observed_at: datetime) -> bool:
+    """True within [1990-01-01, observed_at + 10 years]."""
+    if not _EARLIEST_YEAR <= moment.year <= observed_at.year + _YEARS_AHEAD + 1:
+        return False
+    return moment <= _latest(observed_at)
+
+
+# --- reading source fields -----------------------------------------------------------------------
+
+
+def _at_path(fields: Any, parts: tuple[str, ...]) -> Any:
+    value = fields
+    for part in parts:
+        if isinstance(value, Mapping):
+            value = value.get(part, _ABSENT)
+        elif isinstance(value, list) and part.isdigit():
+            value = value[int(part)] if int(part) < len(value) else _ABSENT
+        else:
+            return _ABSENT
+        if value is _ABSENT:
+            return _ABSENT
+    return value
+
+
+Getter = Callable[[Fields, Fields], Any]
+
+
+def _getter(name: str, nested: bool) -> Getter:
+    if name.startswith("@"):
+        key = name[1:]
+        return lambda fields, derived: derived.get(key, _ABSENT)
+    if nested and "." in name:
+        parts = tuple(name.split("."))
+        return lambda fields, derived: _at_path(fields, parts)
+    return lambda fields, derived: fields.get(name, _ABSENT)
+
+
+def as_text(value: Any) -> str:
+    """A scalar as the source would have written it; JSON for the rest."""
+    if isinstance(value, str):
+        return value
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, float) and value.is_integer() and abs(value) < 1e15:
+        return str(int(value))
+    if isinstance(value, dict | list):
+        return canonical_json(value).decode()
+    return str(value)
+
+
+# --- one canonical field -------------------------------------------------------------------------
+
+Reader = Callable[[Fields, Fields, datetime], Any]
+
+
+@dataclass(frozen=True, slots=True)
+class _Context:
+    nulls: frozenset[str]
+    formats: tuple[str, ...]
+    zone: ZoneInfo
+    nested: bool
+
+
+def _origin(rule: FieldRule, context: _Context, *, keep_empty: bool) -> Getter:
+    """The value before it is typed: `_ABSENT` when the source gives nothing."""
+    if rule.const is not None:
+        return lambda fields, derived: rule.const
+    if rule.join:
+        parts = [_getter(name, context.nested) for name in rule.join]
+
+        def joined(fields: Fields, derived: Fields) -> Any:
+            values = [part(fields, derived) for part in parts]
+            if any(v is _ABSENT or v is None or as_text(v).strip() in context.nulls
+                   for v in values):
+                return _ABSENT
+            return rule.separator.join(as_text(v).strip() for v in values)
+
+        return joined
+    getters = [_getter(name, context.nested) for name in rule.from_]
+
+    def first(fields: Fields, derived: Fields) -> Any:
+        found: Any = _ABSENT
+        for getter in getters:
+            value = getter(fields, derived)
+            if value is _ABSENT or value is None:
+                continue
+            if isinstance(value, str):
+                if value.strip() not in context.nulls:
+                    return value
+                if keep_empty and found is _ABSENT:
+                    found = value
+            elif isinstance(value, dict | list):
+                continue
+            else:
+                return value
+        return found
+
+    return first
+
+
+def _compile(
+    name: str, field_type: FieldType, rule: FieldRule, context: _Context
+) -> tuple[Reader, str]:
+    """A function (fields, derived, observed_at) → value or None, and the field it blames."""
+    blame = next(iter(rule.inputs), name)
+    origin = _origin(rule, context, keep_empty=field_type == "raw")
+    conditions = [
+        (_getter(field, context.nested), frozenset(values)) for field, values in rule.when.items()
+    ]
+
+    def get(fields: Fields, derived: Fields) -> Any:
+        for getter, allowed in conditions:
+            value = getter(fields, derived)
+            if value is _ABSENT or as_text(value).strip() not in allowed:
+                return _ABSENT
+        return origin(fields, derived)
+
+    def text(fields: Fields, derived: Fields, observed_at: datetime) -> Any:
+        value = get(fields, derived)
+        if value is _ABSENT:
+            return None
+        result = as_text(value)
+        if field_type == "text":
+            result = result.strip()
+        if rule.values:
+            if result not in rule.values:
+                raise RecordError(
+                    "unknown_value", f"{blame} is {result[:80]!r}", field=blame
+                )
+            return rule.values[result]
+        return result
+
+    def number(fields: Fields, derived: Fields, observed_at: datetime) -> Any:
+        value = get(fields, derived)
+        if value is _ABSENT:
+            return None
+        try:
+            result = float(re.sub(r"[\s\u00a0\u202f]", "", as_text(value)).replace(",", "."))
+        except ValueError:
+            result = math.nan
+        if not math.isfinite(result):
+            raise RecordError("bad_number", f"{blame} is {as_text(value)[:80]!r}", field=blame)
+        limit = {"latitude": 90, "longitude": 180}.get(name)
+        if limit is not None and abs(result) > limit:
+            raise RecordError("out_of_bounds", f"{blame} is {result}", field=blame)
+        if field_type == "integer":
+            if not result.is_integer():
+                raise RecordError("bad_number", f"{blame} is {result}, not whole", field=blame)
+            return int(result)
+        return result
+
+    yes = frozenset(word.casefold() for word in rule.true)
+    no = frozenset(word.casefold() for word in rule.false)
+
+    def boolean(fields: Fields, derived: Fields, observed_at: datetime) -> Any:
+        value = get(fields, derived)
+        if isinstance(value, bool):
+            return value
+        if "*" in yes:
+            return value is not _ABSENT
+        if value is _ABSENT:
+            return None
+        word = as_text(value).strip().casefold()
+        if word in (yes or _YES):
+            return True
+        if word in (no or _NO) or (yes and not no):
+            return False
+        raise RecordError("bad_boolean", f"{blame} is {word[:80]!r}", field=blame)
+
+    formats = rule.formats or context.formats
+
+    def moment(fields: Fields, derived: Fields, observed_at: datetime) -> Any:
+        value = get(fields, derived)
+        if value is _ABSENT:
+            return None
+        written = as_text(value).strip()
+        parsed = parse_moment(written, formats, context.zone, rule.end_of_day)
+        if parsed is None:
+            raise RecordError(
+                "bad_date",
+                f"{blame} is {written[:40]!r}, declared are {', '.join(formats)}",
+                field=blame,
+            )
+        if not is_plausible(parsed[0], observed_at):
+            raise RecordError("date_out_of_range", f"{blame} is {written[:40]!r}", field=blame)
+        return parsed
+
+    def day(fields: Fields, derived: Fields, observed_at: datetime) -> Any:
+        parsed = moment(fields, derived, observed_at)
+        return None if parsed is None else parsed[0].date()
+
+    readers: dict[FieldType, Reader] = {
+        "text": text,
+        "raw": text,
+        "integer": number,
+        "number": number,
+        "boolean": boolean,
+        "datetime": moment,
+        "date": day,
+    }
+    return readers[field_type], blame
+
+
+# --- identities ----------------------------------------------------------------------------------
+
+
+@functools.lru_cache(maxsize=4096)
+def undeclared_identity(name: str) -> str | None:
+    """The kind of a field whose name betrays personal data, though no YAML declares it."""
+    for pattern, kind in UNDECLARED_IDENTITY:
+        if pattern.search(name.strip()):
+            return kind
+    return None
+
+
+class Pseudonymiser:
+    """Replaces declared and betraying fields by pseudonyms; tells what it replaced.
+
+    Paths: a column name for tables; for JSON dotted names, `*` for every element or key and a
+    leading `**.` for any depth.
+    """
+
+    def __init__(self, entity: Entity, vault: Vault, *, nested: bool) -> None:
+        self._vault = vault
+        self._nested = nested
+        self._kinds = dict(entity.identity)
+        self._nulls = frozenset(entity.nulls)
+        self._anywhere = {
+            path[3:]: kind for path, kind in entity.identity.items() if path.startswith("**.")
+        }
+        self._paths = [
+            (tuple(path.split(".")), kind)
+            for path, kind in entity.identity.items()
+            if not path.startswith(("**.", "@"))
+        ]
+        self._texts = frozenset(
+            name
+            for field in ("text", "reply_text")
+            if field in entity.record
+            for name in entity.record[field].from_
+        )
+
+    def apply(self, fields: Fields) -> tuple[Fields, dict[str, tuple[str, str]]]:
+        """The fields without identities, and pseudonym → (kind, value) of what was taken out."""
+        taken: dict[str, tuple[str, str]] = {}
+        if not self._nested:
+            result = dict(fields)
+            for name, value in fields.items():
+                kind = self._kinds.get(name) or undeclared_identity(name)
+                if kind is not None:
+                    result[name] = self._replace(kind, value, taken)
+            return result, taken
+        result = {name: self._walk(value, (name,), taken) for name, value in fields.items()}
+        accounts = {
+            value: pseudonym for pseudonym, (kind, value) in taken.items() if kind == "account"
+        }
+        if accounts:
+            result = {
+                name: value if name in self._texts else _scrub(value, accounts)
+                for name, value in result.items()
+            }
+        return result, taken
+
+    def apply_to_context(
+        self, derived: Fields, taken: dict[str, tuple[str, str]]
+    ) -> Fields:
+        """What the client derived, with the names declared as `@name` replaced too."""
+        if not derived:
+            return derived
+        return {
+            name: self._replace(self._kinds[f"@{name}"], value, taken)
+            if f"@{name}" in self._kinds
+            else value
+            for name, value in derived.items()
+        }
+
+    def _walk(self, value: Any, path: tuple[str, ...], taken: dict[str, Any]) -> Any:
+        kind = self._anywhere.get(path[-1])
+        if kind is None:
+            kind = next((k for parts, k in self._paths if _matches(parts, path)), None)
+        if kind is None:
+            kind = undeclared_identity(path[-1])
+        if kind is not None:
+            return self._replace(kind, value, taken)
+        if isinstance(value, dict):
+            return {k: self._walk(v, (*path, k), taken) for k, v in value.items()}
+        if isinstance(value, list):
+            return [self._walk(v, (*path, "*"), taken) for v in value]
+        return value
+
+    def _replace(self, kind: str, value: Any, taken: dict[str, tuple[str, str]]) -> Any:
+        # A record that comes back from quarantine may carry pseudonyms already.
+        if value is None or isinstance(value, bool) or is_pseudonym(value):
+            return value
+        written = as_text(value)
+        if written.strip() in self._nulls or written in ("[]", "{}"):
+            return value
+        # Communities have negative ids on VK, 0 is nobody: neither is a person.
+        if kind == "account" and (written.startswith("-") or written == "0"):
+            return value
+        pseudonym = self._vault.pseudonym(kind, written)
+        taken[pseudonym] = (kind, written)
+        return pseudonym
+
+
+def _matches(parts: tuple[str, ...], path: tuple[str, ...]) -> bool:
+    return len(parts) == len(path) and all(
+        part in ("*", name) for part, name in zip(parts, path, strict=True)
+    )
+
+
+def _scrub(value: Any, accounts: dict[str, str]) -> Any:
+    """Account numbers inside addresses (vk.com/doc<account>_<number>) are identities too."""
+    if isinstance(value, str):
+        for account, pseudonym in accounts.items():
+            if account in value:
+                value = re.sub(rf"(?<!\d){re.escape(account)}(?!\d)", pseudonym, value)
+        return value
+    if isinstance(value, dict):
+        return {k: _scrub(v, accounts) for k, v in value.items()}
+    if isinstance(value, list):
+        return [_scrub(v, accounts) for v in value]
+    return value
+
+
+# --- one row -------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """What lands of one item."""
+
+    key: uuid.UUID
+    native_id: str
+    payload: bytes
+    record: bytes
+    content_hash: bytes
+    changed_at: datetime | None
+    identities: dict[str, tuple[str, str]]
+
+
+class Mapper:
+    """Turns items of one entity and region into rows, by the YAML's declarations.
+
+    One mapper serves one load: it counts identical records of `key: content`.
+    """
+
+    def __init__(
+        self, source: Source, entity: Entity, region: Region, vault: Vault
+    ) -> None:
+        self._source = source
+        self._entity = entity
+        self._region = region
+        self._nested = source.kind in ("open311", "vk")
+        self._pseudonymiser = Pseudonymiser(entity, vault, nested=self._nested)
+        context = _Context(
+            nulls=frozenset(entity.nulls),
+            formats=entity.formats,
+            zone=region.zone,
+            nested=self._nested,
+        )
+        self._context = context
+        self._readers = [
+            (name, entity.type_of(name), *_compile(name, entity.type_of(name), rule, context))
+            for name, rule in entity.record.items()
+        ]
+        self._key = (
+            None
+            if entity.key == "content"
+            else [(name, _getter(name, self._nested)) for name in entity.key]
+        )
+        self._changed = (
+            None
+            if entity.changed is None
+            else _compile(
+                "changed", "datetime", FieldRule.model_validate({"from": entity.changed}), context
+            )[0]
+        )
+        self._volatile = frozenset(entity.volatile)
+        self._ordinals: dict[bytes, int] = {}
+
+    def native_id_of(self, fields: Fields, derived: Fields) -> str | None:
+        """The native id when the declared key is filled, without touching anything else."""
+        if self._key is None:
+            return None
+        payload, taken = self._pseudonymiser.apply(fields)
+        derived = self._pseudonymiser.apply_to_context(derived, taken)
+        try:
+            return self._native_id(payload, derived)
+        except RecordError:
+            return None
+
+    def _native_id(self, payload: Fields, derived: Fields) -> str:
+        if self._key is None:
+            # The content is the key; identical records are told apart by their ordinal.
+            digest = hashlib.sha256(canonical_json(self._lasting(payload))).digest()[:16]
+            ordinal = self._ordinals.get(digest, 0) + 1
+            self._ordinals[digest] = ordinal
+            return f"{digest.hex()}/{ordinal}"
+        parts = []
+        for name, getter in self._key:
+            value = getter(payload, derived)
+            written = "" if value is _ABSENT or value is None else as_text(value).strip()
+            if written in self._context.nulls:
+                raise RecordError("missing_key", f"{name} is empty", field=name)
+            parts.append(written)
+        separator = "/" if self._entity.role == "event" else "_"
+        return separator.join(parts)
+
+    def _lasting(self, payload: Fields) -> Fields:
+        if not self._volatile:
+            return payload
+        return {name: value for name, value in payload.items() if name not in self._volatile}
+
+    def land(self, fields: Fields, derived: Fields, observed_at: datetime) -> Row:
+        """One row. Raises RecordError naming the field that is to blame."""
+        payload, identities = self._pseudonymiser.apply(fields)
+        derived = self._pseudonymiser.apply_to_context(derived, identities)
+        record: dict[str, Any] = {}
+        if self._entity.kind is not None:
+            record["kind"] = self._entity.kind
+        for name, field_type, reader, _blame in self._readers:
+            value = reader(payload, derived, observed_at)
+            if value is None:
+                continue
+            if field_type == "datetime":
+                moment, has_time = value
+                record[name] = moment.isoformat()
+                if name in ("received_at", "closed_at"):
+                    record[f"{name[:-3]}_has_time"] = has_time
+            elif isinstance(value, date):
+                record[name] = value.isoformat()
+            else:
+                record[name] = value
+        if self._source.deadline == "source" and "source_due_at" in record:
+            record["due_at"] = record["source_due_at"]
+        changed = (
+            None if self._changed is None else self._changed(payload, derived, observed_at)
+        )
+        try:
+            # The ordinal of a content key is taken last: a refused record must not use one up.
+            native_id = self._native_id(payload, derived)
+            record["native_id"] = native_id
+            payload_json = canonical_json(payload)
+            record_json = canonical_json(record)
+            lasting = payload_json if not self._volatile else canonical_json(
+                self._lasting(payload)
+            )
+        except UnicodeEncodeError as error:
+            raise RecordError("invalid_character", "half of a surrogate pair") from error
+        if b"\\u0000" in payload_json and _holds_nul(payload):
+            raise RecordError("invalid_character", "a NUL character")
+        return Row(
+            key=record_key(
+                self._source.code, self._region.code, self._entity.name, native_id
+            ),
+            native_id=native_id,
+            payload=payload_json,
+            record=record_json,
+            content_hash=hashlib.sha256(lasting + b"\n" + record_json).digest(),
+            changed_at=None if changed is None else changed[0],
+            identities=identities,
+        )
+
+
+def _holds_nul(value: Any) -> bool:
+    if isinstance(value, str):
+        return "\x00" in value
+    if isinstance(value, dict):
+        return any("\x00" in key or _holds_nul(item) for key, item in value.items())
+    if isinstance(value, list):
+        return any(_holds_nul(item) for item in value)
+    return False
+
+
+def required_fields(entity: Entity) -> list[tuple[str, ...]]:
+    """For each rule that is not optional: the source fields of which one must be there."""
+    groups: list[tuple[str, ...]] = []
+    if entity.key != "content":
+        groups.extend((name,) for name in entity.key)
+    for rule in entity.record.values():
+        if rule.optional:
+            continue
+        if rule.from_:
+            groups.append(rule.from_)
+        groups.extend((name,) for name in (*rule.join, *rule.when))
+    return [group for group in groups if not any(name.startswith("@") for name in group)]
+
+
+def known_fields(entity: Entity) -> frozenset[str]:
+    """Every source field that the YAML names."""
+    names: Iterable[str] = (
+        *(name for rule in entity.record.values() for name in rule.inputs),
+        *entity.identity,
+        *entity.volatile,
+        *(() if entity.key == "content" else entity.key),
+        *(() if entity.changed is None else (entity.changed,)),
+    )
+    return frozenset(names)

@@ -1,0 +1,531 @@
+"""The model of a source's YAML: what is read from where, and what each field means.
+
+A source is declared, not coded. `load_sources` reads a folder of YAML files, fills in
+`${VARIABLE}` from the environment that it is given, and returns them by code (= file name). A
+source with a variable that is not set stays declared but is not enabled.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any, Literal
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+import yaml
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    PrivateAttr,
+    SecretStr,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
+
+from ingestion.errors import SourceDefinitionError
+
+SOURCES_FOLDER = Path(__file__).resolve().parent / "sources"
+
+Role = Literal[
+    "case", "card", "event", "roster", "checked_reply", "population", "service"
+]
+FieldType = Literal["text", "raw", "integer", "number", "boolean", "datetime", "date"]
+IdentityKind = Literal["person", "phone", "email", "account", "staff", "document", "address"]
+
+# The canonical fields of each role, in the order in which readers expect them, with their type.
+CANONICAL_FIELDS: dict[str, dict[str, FieldType]] = {
+    "case": {
+        "native_id": "text",
+        "kind": "text",
+        "received_at": "datetime",
+        "source_due_at": "datetime",
+        "closed_at": "datetime",
+        "is_closed": "boolean",
+        "status": "text",
+        "stage": "text",
+        "source_verdict": "raw",
+        "topic": "text",
+        "category": "text",
+        "subcategory": "text",
+        "fact": "text",
+        "received_body": "text",
+        "body": "text",
+        "text": "raw",
+        "reply_text": "raw",
+        "channel": "text",
+        "address": "text",
+        "latitude": "number",
+        "longitude": "number",
+        "municipality": "text",
+        "regime": "text",
+        "is_59fz": "boolean",
+        "is_fast_track": "boolean",
+        "rating": "integer",
+        "is_reopened": "boolean",
+        "external_number": "text",
+        "applicant_key": "text",
+        "author_key": "text",
+        "parent_native_id": "text",
+        "is_by_body": "boolean",
+        "is_deleted_at_source": "boolean",
+        "url": "text",
+    },
+    "card": {
+        "native_id": "text",
+        "text": "raw",
+        "reply_text": "raw",
+        "address": "text",
+        "municipality": "text",
+        "latitude": "number",
+        "longitude": "number",
+        "questions_raised": "integer",
+        "questions_answered": "integer",
+        "applicant_key": "text",
+    },
+    "event": {
+        "native_id": "text",
+        "case_native_id": "text",
+        "cycle_no": "integer",
+        "event": "text",
+        "occurred_at": "datetime",
+        "body": "text",
+        "new_due_at": "datetime",
+        "rating": "integer",
+    },
+    "roster": {
+        "native_id": "text",
+        "week_start": "date",
+        "block": "text",
+        "staff_key": "text",
+        "hours": "number",
+        "share": "number",
+    },
+    "checked_reply": {
+        "native_id": "text",
+        "case_native_id": "text",
+        "body": "text",
+        "checked_at": "datetime",
+        "is_passed": "boolean",
+    },
+    "population": {
+        "native_id": "text",
+        "municipality": "text",
+        "oktmo": "text",
+        "year": "integer",
+        "population": "integer",
+    },
+    "service": {
+        "native_id": "text",
+        "service_code": "text",
+        "service_name": "text",
+        "group": "text",
+    },
+}
+
+# Names under which sources deliver personal data without saying so. A field that matches and is
+# not declared is replaced all the same: a new column must not land a name in the clear.
+UNDECLARED_IDENTITY: tuple[tuple[re.Pattern[str], IdentityKind], ...] = (
+    (re.compile(r"телефон|моб\.|^phone$|phone_number|mobile", re.IGNORECASE), "phone"),
+    (re.compile(r"^e-?mail$|электронн\w+ (почт|адрес)|эл\. почта", re.IGNORECASE), "email"),
+    (re.compile(r"паспорт|снилс|^инн |passport|snils", re.IGNORECASE), "document"),
+    (
+        re.compile(
+            r"(^|[^а-яё])фио([^а-яё]|$)|фамили|отчество|^заявитель$|^автор$"
+            r"|requestor|^(first|last|full|middle)_?name$|^account_id$|^device_id$",
+            re.IGNORECASE,
+        ),
+        "person",
+    ),
+)
+
+
+class _Declaration(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """What a run asks of a source: records of `start` ≤ date < `end`; both carry an offset."""
+
+    start: datetime
+    end: datetime
+
+    def __post_init__(self) -> None:
+        if self.start.tzinfo is None or self.end.tzinfo is None:
+            raise ValueError("a window needs moments with a UTC offset, e.g. +03:00")
+        if self.start >= self.end:
+            raise ValueError(f"the window is empty: {self.start} is not before {self.end}")
+
+
+class Description(_Declaration):
+    """One sentence for officials and one for engineers."""
+
+    ru: str = Field(min_length=10)
+    en: str = Field(min_length=10)
+
+
+class Freshness(_Declaration):
+    """Hours since the newest load after which the source is late."""
+
+    warn_hours: int = Field(gt=0)
+    error_hours: int = Field(gt=0)
+
+    @model_validator(mode="after")
+    def _ordered(self) -> Freshness:
+        if self.warn_hours > self.error_hours:
+            raise ValueError("warn_hours must not exceed error_hours")
+        return self
+
+
+class WindowRule(_Declaration):
+    """How much a scheduled run asks for: `days`, beginning `lookback_days` earlier."""
+
+    days: int = Field(gt=0)
+    lookback_days: int = Field(0, ge=0)
+
+
+class Wall(_Declaration):
+    """A public VK wall; communities have negative ids."""
+
+    owner_id: int
+    title: str = ""
+
+
+class Region(_Declaration):
+    """One region that the source delivers for, with its endpoint: http(s) URL, file or folder."""
+
+    code: str = Field(pattern=r"^[a-z][a-z0-9_]*$")
+    time_zone: str
+    endpoint: str
+    walls: tuple[Wall, ...] = ()
+
+    @field_validator("time_zone")
+    @classmethod
+    def _known_zone(cls, value: str) -> str:
+        try:
+            ZoneInfo(value)
+        except (ZoneInfoNotFoundError, ValueError) as error:
+            raise ValueError(f"{value!r} is no IANA time zone, e.g. Europe/Moscow") from error
+        return value
+
+    @property
+    def zone(self) -> ZoneInfo:
+        return ZoneInfo(self.time_zone)
+
+    @property
+    def is_remote(self) -> bool:
+        return self.endpoint.startswith(("http://", "https://"))
+
+
+class Format(_Declaration):
+    """How a file is written. `auto` takes the kind from its name, XLSX by its first bytes."""
+
+    type: Literal["auto", "csv", "xlsx", "json"] = "auto"
+    encoding: str = "utf-8"
+    separator: str = Field(",", min_length=1, max_length=1)
+    sheet: str | None = None
+
+    @field_validator("encoding")
+    @classmethod
+    def _known_encoding(cls, value: str) -> str:
+        try:
+            "".encode(value)
+        except LookupError as error:
+            raise ValueError(f"{value!r} is no encoding, e.g. utf-8 or cp1251") from error
+        return value
+
+
+class FileTime(_Declaration):
+    """When a delivery was observed, told by its name.
+
+    `pattern` is a regular expression whose named groups `time` and, optionally, `offset_hours`
+    and `offset_minutes` are found in the name; `format` is the strptime format of `time`.
+    Without an offset the region's time zone counts. `offset_sign` is for names that lost the sign
+    (`…-01-00` where `:` and `+` were both written as `-`).
+    """
+
+    pattern: str
+    format: str
+    offset_sign: Literal["+", "-"] = "+"
+
+    @field_validator("pattern")
+    @classmethod
+    def _compiles(cls, value: str) -> str:
+        try:
+            groups = re.compile(value).groupindex
+        except re.error as error:
+            raise ValueError(f"not a regular expression: {error}") from error
+        if "time" not in groups:
+            raise ValueError("the pattern needs a group (?P<time>…)")
+        return value
+
+
+class FieldRule(_Declaration):
+    """Where one canonical field comes from.
+
+    `from` names one field or several (the first that is filled counts); `join` puts several
+    together; `const` is a fixed text; `@name` is what the client knows from the context of the
+    answer. `when` leaves the field empty unless another field holds one of the values.
+    """
+
+    from_: tuple[str, ...] = Field((), alias="from")
+    join: tuple[str, ...] = ()
+    separator: str = "_"
+    const: str | bool | int | float | None = None
+    type: FieldType | None = None
+    formats: tuple[str, ...] = ()
+    true: tuple[str, ...] = ()
+    false: tuple[str, ...] = ()
+    values: dict[str, str] = Field(default_factory=dict)
+    when: dict[str, tuple[str, ...]] = Field(default_factory=dict)
+    end_of_day: bool = Field(
+        False, description="A date without a time means the end of that local day"
+    )
+    optional: bool = False
+
+    @field_validator("from_", "join", mode="before")
+    @classmethod
+    def _one_or_many(cls, value: Any) -> Any:
+        return (value,) if isinstance(value, str) else value
+
+    @field_validator("when", mode="before")
+    @classmethod
+    def _lists(cls, value: Any) -> Any:
+        if isinstance(value, dict):
+            return {key: (v,) if isinstance(v, str) else v for key, v in value.items()}
+        return value
+
+    @model_validator(mode="after")
+    def _one_origin(self) -> FieldRule:
+        if sum([bool(self.from_), bool(self.join), self.const is not None]) != 1:
+            raise ValueError("exactly one of from, join and const must be given")
+        return self
+
+    @property
+    def inputs(self) -> tuple[str, ...]:
+        """Every source field that the rule reads."""
+        return (*self.from_, *self.join, *self.when)
+
+
+class Contract(_Declaration):
+    """What happens when the source changes its shape.
+
+    columns: `evolve` lands unknown columns in the payload and records their names, `freeze`
+    quarantines the file, `discard_value` drops them.
+    """
+
+    columns: Literal["evolve", "freeze", "discard_value"] = "evolve"
+
+
+class Entity(_Declaration):
+    """One kind of record that a source delivers, and the raw table it lands in."""
+
+    name: str = ""
+    table: str = Field(pattern=r"^[a-z][a-z0-9_]{0,48}$")
+    role: Role
+    kind: Literal["appeal", "request", "post", "comment"] | None = None
+    key: tuple[str, ...] | Literal["content"]
+    record: dict[str, FieldRule]
+    identity: dict[str, IdentityKind] = Field(default_factory=dict)
+    volatile: tuple[str, ...] = ()
+    changed: str | None = Field(None, description="Source field: when the record last changed")
+    formats: tuple[str, ...] = ("iso",)
+    nulls: tuple[str, ...] = ("", "-")
+    listing: Literal["complete", "window", "open"] = "open"
+    format: Format = Format()
+    files: str | None = Field(None, description="Pattern of file names in a folder")
+    endpoint: str | None = Field(None, description="Added to the region's endpoint")
+    methods: tuple[str, ...] = ()
+    contract: Contract = Contract()
+
+    @field_validator("key", mode="before")
+    @classmethod
+    def _key_parts(cls, value: Any) -> Any:
+        return (value,) if isinstance(value, str) and value != "content" else value
+
+    @field_validator("record", mode="before")
+    @classmethod
+    def _short_rules(cls, value: Any) -> Any:
+        if not isinstance(value, dict):
+            return value
+        return {
+            name: {"from": rule} if isinstance(rule, str | list) else rule
+            for name, rule in value.items()
+        }
+
+    @model_validator(mode="after")
+    def _canonical(self) -> Entity:
+        known = CANONICAL_FIELDS[self.role]
+        unknown = sorted(set(self.record) - set(known))
+        if unknown:
+            raise ValueError(
+                f"record: {', '.join(unknown)} are no canonical fields of the role {self.role}; "
+                f"it has {', '.join(known)}"
+            )
+        if self.role == "case" and self.kind is None and "kind" not in self.record:
+            raise ValueError("kind: a case needs its kind (appeal, request, post or comment)")
+        if self.key == () or "native_id" in self.record:
+            raise ValueError("key: the native id is made of the key; do not map native_id")
+        return self
+
+    def type_of(self, field: str) -> FieldType:
+        """The type a canonical field is parsed as."""
+        return self.record[field].type or CANONICAL_FIELDS[self.role][field]
+
+
+class Source(_Declaration):
+    """One declared source."""
+
+    code: str
+    kind: Literal["pos", "open311", "register", "vk"]
+    description: Description
+    owner: str = Field(min_length=2)
+    tier: Literal[1, 2, 3]
+    schedule: str | None = None
+    freshness: Freshness
+    deadline: Literal["source", "rule", "none"]
+    window: WindowRule | None = None
+    regions: tuple[Region, ...] = Field(min_length=1)
+    entities: dict[str, Entity] = Field(min_length=1)
+    token: SecretStr | None = None
+    timeout_seconds: float = Field(60, gt=0)
+    attempts: int = Field(5, ge=1)
+    max_megabytes: int = Field(1024, gt=0)
+    calls_per_second: float | None = Field(None, gt=0)
+    max_calls: int | None = Field(None, gt=0)
+    page_size: int = Field(100, gt=0)
+    max_window_days: int = Field(90, gt=0)
+    max_rows: int = Field(1000, gt=0, description="Rows that the source gives per request at most")
+    paging: Literal["page", "none"] = "page"
+    file_time: FileTime | None = None
+    file_format: Literal["csv", "xlsx"] = "xlsx"
+    max_quarantined_share: float = Field(
+        0.5, gt=0, le=1, description="Above it the load is called failed; its rows stay landed"
+    )
+    missing_variables: frozenset[str] = frozenset()
+
+    _path: Path | None = PrivateAttr(None)
+
+    @field_validator("entities", mode="before")
+    @classmethod
+    def _named(cls, value: Any) -> Any:
+        if isinstance(value, dict):
+            return {
+                name: {**entity, "name": name} if isinstance(entity, dict) else entity
+                for name, entity in value.items()
+            }
+        return value
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Source:
+        codes = [region.code for region in self.regions]
+        if len(codes) != len(set(codes)):
+            raise ValueError("regions: a region is listed twice")
+        if len(set(self.tables)) != len(self.tables):
+            raise ValueError("entities: two of them share a table; each needs its own")
+        for entity in self.entities.values():
+            if entity.role == "case" and self.deadline == "source":
+                if "source_due_at" not in entity.record:
+                    raise ValueError(
+                        f"entities.{entity.name}.record: deadline: source needs source_due_at"
+                    )
+            if entity.listing == "window" and self.window is None:
+                raise ValueError(f"entities.{entity.name}: listing: window needs a window")
+        if self.kind == "vk" and not any(
+            region.walls for region in self.regions
+        ) and not any(entity.methods for entity in self.entities.values()):
+            raise ValueError("regions: a VK source needs walls, or entities with methods")
+        return self
+
+    @property
+    def is_enabled(self) -> bool:
+        """True when every variable that the YAML names is set."""
+        return not self.missing_variables
+
+    @property
+    def tables(self) -> tuple[str, ...]:
+        """The raw tables, one per entity."""
+        return tuple(entity.table for entity in self.entities.values())
+
+    def region(self, code: str) -> Region:
+        """The region by its code; KeyError names those that the source has."""
+        for region in self.regions:
+            if region.code == code:
+                return region
+        known = ", ".join(region.code for region in self.regions)
+        raise KeyError(f"source {self.code} has no region {code!r}; it has {known}")
+
+
+_VARIABLE = re.compile(r"\$\{([A-Z][A-Z0-9_]*)\}")
+
+
+def _interpolate(value: Any, environment: Mapping[str, str], missing: set[str]) -> Any:
+    if isinstance(value, str):
+
+        def fill(match: re.Match[str]) -> str:
+            name = match.group(1)
+            if not environment.get(name):
+                missing.add(name)
+                return match.group(0)
+            return environment[name]
+
+        return _VARIABLE.sub(fill, value)
+    if isinstance(value, list):
+        return [_interpolate(item, environment, missing) for item in value]
+    if isinstance(value, dict):
+        return {key: _interpolate(item, environment, missing) for key, item in value.items()}
+    return value
+
+
+def _problems(error: ValidationError) -> Iterator[str]:
+    for problem in error.errors(include_url=False, include_input=False):
+        place = ".".join(str(part) for part in problem["loc"]) or "the file"
+        hint = {
+            "missing": "is missing: add it",
+            "extra_forbidden": "is not known: correct its spelling or remove it",
+        }.get(problem["type"], problem["msg"])
+        yield f"{place}: {hint}"
+
+
+def load_source(path: Path, environment: Mapping[str, str]) -> Source:
+    """Read one YAML. Raises SourceDefinitionError naming the file, the field and what to do."""
+    try:
+        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError) as error:
+        raise SourceDefinitionError(f"{path.name} cannot be read: {error}") from error
+    except yaml.YAMLError as error:
+        raise SourceDefinitionError(f"{path.name} is no YAML: {error}") from error
+    if not isinstance(content, dict):
+        raise SourceDefinitionError(f"{path.name} holds no mapping of fields")
+    for reserved in ("code", "missing_variables"):
+        if reserved in content:
+            raise SourceDefinitionError(f"{path.name}: {reserved} is set by the program: remove it")
+    missing: set[str] = set()
+    filled = _interpolate(content, environment, missing)
+    try:
+        return Source.model_validate(
+            {**filled, "code": path.stem, "missing_variables": frozenset(missing)}
+        )
+    except ValidationError as error:
+        raise SourceDefinitionError(f"{path.name}: {'; '.join(_problems(error))}") from error
+
+
+def load_sources(folder: Path, environment: Mapping[str, str]) -> dict[str, Source]:
+    """Every source of a folder by code, enabled or not, in the order of the codes."""
+    sources = [load_source(path, environment) for path in sorted(folder.glob("*.yml"))]
+    if not sources:
+        raise SourceDefinitionError(f"{folder} holds no *.yml")
+    owners: dict[str, str] = {}
+    for source in sources:
+        for table in source.tables:
+            if table in owners and owners[table] != source.code:
+                raise SourceDefinitionError(
+                    f"{source.code}.yml: table {table} belongs to {owners[table]}.yml already"
+                )
+            owners[table] = source.code
+    return {source.code: source for source in sources}
