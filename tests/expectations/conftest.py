@@ -45,8 +45,9 @@ create table marts.mart_deadline_compliance (
 );
 create table marts.mart_block_workload (
     week_start date, region_code text, block_code text, intake int, reopened int,
-    closures int, open_cases int, net_flow int, occupancy_share numeric, is_computed boolean, not_computed_reason text,
-    as_of timestamptz, metric_version text, config_version text
+    closures int, open_cases int, net_flow int,
+    occupancy_share numeric, is_computed boolean, not_computed_reason text, as_of timestamptz,
+    metric_version text, config_version text
 );
 create table marts.mart_agency_rating (
     period_kind text, period_start date, region_code text, body_code text, body_name text,
