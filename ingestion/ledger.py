@@ -63,9 +63,7 @@ def lock(connection: psycopg.Connection, source_code: str, entity: str, region_c
     )
 
 
-def unlock(
-    connection: psycopg.Connection, source_code: str, entity: str, region_code: str
-) -> None:
+def unlock(connection: psycopg.Connection, source_code: str, entity: str, region_code: str) -> None:
     """Let the next one in."""
     connection.execute(
         "select pg_advisory_unlock(hashtextextended(%s, 0))",

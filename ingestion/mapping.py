@@ -70,7 +70,7 @@ def parse_moment(
                 moment = datetime.fromisoformat(text)
                 has_time = len(text) > 10
             else:
-                moment = datetime.strptime(text, pattern)  # noqa: DTZ007
+                moment = datetime.strptime(text, pattern)
                 has_time = "%H" in pattern or "%I" in pattern
         except (ValueError, OverflowError, OSError):
             continue
@@ -162,8 +162,9 @@ def _origin(rule: FieldRule, context: _Context, *, keep_empty: bool) -> Getter:
 
         def joined(fields: Fields, derived: Fields) -> Any:
             values = [part(fields, derived) for part in parts]
-            if any(v is _ABSENT or v is None or as_text(v).strip() in context.nulls
-                   for v in values):
+            if any(
+                v is _ABSENT or v is None or as_text(v).strip() in context.nulls for v in values
+            ):
                 return _ABSENT
             return rule.separator.join(as_text(v).strip() for v in values)
 
@@ -216,9 +217,7 @@ def _compile(
             result = result.strip()
         if rule.values:
             if result not in rule.values:
-                raise RecordError(
-                    "unknown_value", f"{blame} is {result[:80]!r}", field=blame
-                )
+                raise RecordError("unknown_value", f"{blame} is {result[:80]!r}", field=blame)
             return rule.values[result]
         return result
 
@@ -353,9 +352,7 @@ class Pseudonymiser:
             }
         return result, taken
 
-    def apply_to_context(
-        self, derived: Fields, taken: dict[str, tuple[str, str]]
-    ) -> Fields:
+    def apply_to_context(self, derived: Fields, taken: dict[str, tuple[str, str]]) -> Fields:
         """What the client derived, with the names declared as `@name` replaced too."""
         if not derived:
             return derived
@@ -437,9 +434,7 @@ class Mapper:
     One mapper serves one load: it counts identical records of `key: content`.
     """
 
-    def __init__(
-        self, source: Source, entity: Entity, region: Region, vault: Vault
-    ) -> None:
+    def __init__(self, source: Source, entity: Entity, region: Region, vault: Vault) -> None:
         self._source = source
         self._entity = entity
         self._region = region
@@ -526,26 +521,20 @@ class Mapper:
                 record[name] = value
         if self._source.deadline == "source" and "source_due_at" in record:
             record["due_at"] = record["source_due_at"]
-        changed = (
-            None if self._changed is None else self._changed(payload, derived, observed_at)
-        )
+        changed = None if self._changed is None else self._changed(payload, derived, observed_at)
         try:
             # The ordinal of a content key is taken last: a refused record must not use one up.
             native_id = self._native_id(payload, derived)
             record["native_id"] = native_id
             payload_json = canonical_json(payload)
             record_json = canonical_json(record)
-            lasting = payload_json if not self._volatile else canonical_json(
-                self._lasting(payload)
-            )
+            lasting = payload_json if not self._volatile else canonical_json(self._lasting(payload))
         except UnicodeEncodeError as error:
             raise RecordError("invalid_character", "half of a surrogate pair") from error
         if b"\\u0000" in payload_json and _holds_nul(payload):
             raise RecordError("invalid_character", "a NUL character")
         return Row(
-            key=record_key(
-                self._source.code, self._region.code, self._entity.name, native_id
-            ),
+            key=record_key(self._source.code, self._region.code, self._entity.name, native_id),
             native_id=native_id,
             payload=payload_json,
             record=record_json,

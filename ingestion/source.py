@@ -31,9 +31,7 @@ from ingestion.errors import SourceDefinitionError
 
 SOURCES_FOLDER = Path(__file__).resolve().parent / "sources"
 
-Role = Literal[
-    "case", "card", "event", "roster", "checked_reply", "population", "service"
-]
+Role = Literal["case", "card", "event", "roster", "checked_reply", "population", "service"]
 FieldType = Literal["text", "raw", "integer", "number", "boolean", "datetime", "date"]
 IdentityKind = Literal["person", "phone", "email", "account", "staff", "document", "address"]
 
@@ -429,16 +427,18 @@ class Source(_Declaration):
         if len(set(self.tables)) != len(self.tables):
             raise ValueError("entities: two of them share a table; each needs its own")
         for entity in self.entities.values():
-            if entity.role == "case" and self.deadline == "source":
-                if "source_due_at" not in entity.record:
-                    raise ValueError(
-                        f"entities.{entity.name}.record: deadline: source needs source_due_at"
-                    )
+            needs_due_date = entity.role == "case" and self.deadline == "source"
+            if needs_due_date and "source_due_at" not in entity.record:
+                raise ValueError(
+                    f"entities.{entity.name}.record: deadline: source needs source_due_at"
+                )
             if entity.listing == "window" and self.window is None:
                 raise ValueError(f"entities.{entity.name}: listing: window needs a window")
-        if self.kind == "vk" and not any(
-            region.walls for region in self.regions
-        ) and not any(entity.methods for entity in self.entities.values()):
+        if (
+            self.kind == "vk"
+            and not any(region.walls for region in self.regions)
+            and not any(entity.methods for entity in self.entities.values())
+        ):
             raise ValueError("regions: a VK source needs walls, or entities with methods")
         return self
 

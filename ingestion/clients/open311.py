@@ -29,8 +29,10 @@ def parse_json(content: bytes, name: str) -> Any:
         return json.loads(content.decode("utf-8-sig"))
     except UnicodeDecodeError as error:
         raise UnreadableAnswer(
-            "encoding_mismatch", f"{name}: byte {error.start} is not UTF-8",
-            content=content, name=name,
+            "encoding_mismatch",
+            f"{name}: byte {error.start} is not UTF-8",
+            content=content,
+            name=name,
         ) from None
     except (ValueError, RecursionError) as error:
         start = content.lstrip()[:15].lower()
@@ -93,9 +95,7 @@ class Open311Client:
             yield Delivery(name=without_secrets(url), pages=self._one_answer(url))
             return
         if window is None:
-            raise FetchError(
-                "window_required", f"{self._source.code}, region {self._region.code}"
-            )
+            raise FetchError("window_required", f"{self._source.code}, region {self._region.code}")
         name = without_secrets(
             url, {"start_date": window.start.isoformat(), "end_date": window.end.isoformat()}
         )
@@ -120,9 +120,7 @@ class Open311Client:
         with self._transport.fetch(url, parameters) as answer:
             content = answer.read()
             items = items_of(listed(parse_json(content, answer.address), content, answer.address))
-            return Page(
-                items, sha256=answer.sha256, bytes_read=answer.size, calls=answer.calls
-            )
+            return Page(items, sha256=answer.sha256, bytes_read=answer.size, calls=answer.calls)
 
     def _one_answer(self, url: str) -> Iterator[Page]:
         yield self._ask(url, {})

@@ -19,9 +19,7 @@ class PosClient(TableClient):
     def address(self, entity: Entity, window: Window | None) -> tuple[str, dict[str, str]]:
         """Dates are the region's; a window that ends within a day takes that day in."""
         if window is None:
-            raise FetchError(
-                "window_required", f"{self._source.code}, region {self._region.code}"
-            )
+            raise FetchError("window_required", f"{self._source.code}, region {self._region.code}")
         zone = self._region.zone
         start = window.start.astimezone(zone).date()
         last = (window.end.astimezone(zone) - timedelta(microseconds=1)).date()

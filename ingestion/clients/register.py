@@ -24,7 +24,7 @@ def observed_time(name: str, rule: FileTime | None, region: Region) -> datetime 
     if match is None:
         raise FetchError("file_time_unknown", f"{name} does not match {rule.pattern}")
     try:
-        moment = datetime.strptime(match["time"], rule.format)  # noqa: DTZ007
+        moment = datetime.strptime(match["time"], rule.format)
     except ValueError as error:
         raise FetchError("file_time_unknown", f"{name}: {error}") from None
     groups = match.groupdict()
@@ -49,9 +49,7 @@ def reread_table(entity: Entity, content: bytes, name: str) -> Iterator[Page]:
         path = Path(file.name)
         path.write_bytes(content)
         measured = LocalFile.measure(path)
-        yield from read_table(
-            path, entity, name=name, sha256=measured.sha256, size=measured.size
-        )
+        yield from read_table(path, entity, name=name, sha256=measured.sha256, size=measured.size)
 
 
 def transport_of(source: Source, *, bearer: bool = True) -> Transport:
@@ -86,9 +84,7 @@ class TableClient:
             file = local_path(path, self._source)
             yield Delivery(
                 name=file.name,
-                pages=read_table(
-                    path, entity, name=file.name, sha256=file.sha256, size=file.size
-                ),
+                pages=read_table(path, entity, name=file.name, sha256=file.sha256, size=file.size),
                 observed_at=observed_at,
                 sha256=file.sha256,
             )
@@ -97,9 +93,7 @@ class TableClient:
         """The address and parameters of an entity's export."""
         return self._region.endpoint + (entity.endpoint or ""), {}
 
-    def _remote_pages(
-        self, entity: Entity, url: str, parameters: dict[str, str]
-    ) -> Iterator[Page]:
+    def _remote_pages(self, entity: Entity, url: str, parameters: dict[str, str]) -> Iterator[Page]:
         with self._transport.fetch(url, parameters) as answer:
             calls = answer.calls
             with closing(

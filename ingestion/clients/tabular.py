@@ -225,5 +225,3 @@ def _bad_row(
         entity.format.encoding if not broken else "utf-8", "surrogateescape"
     )
     return Item({}, row_number=number, error=error, raw=content)
-
-

@@ -214,9 +214,7 @@ class Transport:
             code = "http_server_error" if status >= 500 else "http_client_error"
             raise FetchError(code, f"{address} answered {status}")
 
-    def _save(
-        self, response: requests.Response, address: str, path: Path
-    ) -> tuple[str, int, str]:
+    def _save(self, response: requests.Response, address: str, path: Path) -> tuple[str, int, str]:
         digest = hashlib.sha256()
         size = 0
         deadline = self._clock() + max(600.0, self._timeout)

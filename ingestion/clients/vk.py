@@ -196,9 +196,7 @@ class VkClient:
                 raise
             found = _listed(response)
             page.items = list(
-                items_of(
-                    response, method="wall.getComments", owner_id=owner_id, post_id=post_id
-                )
+                items_of(response, method="wall.getComments", owner_id=owner_id, post_id=post_id)
             )
             yield page
             offset += len(found)
@@ -380,5 +378,3 @@ def _looks_like_comments(found: list[Any], method: str | None) -> bool:
 
 def _names(response: dict[str, Any]) -> str:
     return json.dumps(sorted(response), ensure_ascii=False)[:120]
-
-

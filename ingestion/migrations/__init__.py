@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 from alembic import command
@@ -34,8 +35,7 @@ def downgrade(database_url: str, revision: str) -> None:
     _run(database_url, lambda configuration: command.downgrade(configuration, revision))
 
 
-def _run(database_url: str, action: object) -> None:
-    assert callable(action)
+def _run(database_url: str, action: Callable[[Config], None]) -> None:
     url = make_url(database_url).set(drivername="postgresql+psycopg")
     engine = create_engine(url, poolclass=NullPool)
     configuration = _configuration()
