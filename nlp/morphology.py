@@ -17,6 +17,15 @@ _LARGEST_CACHE = 400_000
 NATASHA_DATA = Path(natasha.__file__).parent / "data"
 
 
+# Abbreviations of addresses and everyday writing that pymorphy3 reads as other words.
+_ABBREVIATIONS = {
+    "ул": "улица", "д": "дом", "кв": "квартира", "тел": "телефон", "г": "город", "пр": "проспект",
+    "пер": "переулок", "мкр": "микрорайон", "обл": "область", "р-н": "район", "пос": "поселок",
+    "ост": "остановка", "ук": "ук", "тко": "тко", "тсж": "тсж", "жкх": "жкх", "жку": "жку",
+    "ржд": "ржд", "фап": "фап", "сво": "сво", "снт": "снт",
+}  # fmt: skip
+
+
 @dataclass(frozen=True, slots=True)
 class Form:
     """What a word form may be; shares are sums of pymorphy3's scores over the readings (0..1)."""
@@ -96,7 +105,7 @@ class Morphology:
                 genitive_name = genitive_name or "gent" in tag
         best = readings[0]
         return Form(
-            lemma=best.normal_form.replace("ё", "е"),
+            lemma=_ABBREVIATIONS.get(word, best.normal_form.replace("ё", "е")),
             part=str(best.tag.POS or ""),
             is_known=best.is_known,
             name_share=shares["Name"],

@@ -33,9 +33,9 @@ def build_pipeline(
     nlp.tokenizer = CleaningTokenizer(nlp.vocab)
     nlp.add_pipe("tsur_lemmatizer")
     nlp.add_pipe("tsur_entities")
+    nlp.add_pipe("tsur_municipalities", config={"rows": read_municipalities(municipalities)})
     nlp.add_pipe("tsur_persons")
     nlp.add_pipe("tsur_places")
-    nlp.add_pipe("tsur_municipalities", config={"rows": read_municipalities(municipalities)})
     if with_blocks:
         nlp.add_pipe("tsur_blocks", config={"version": version})
     nlp.max_length = 10_000_000

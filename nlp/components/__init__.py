@@ -17,6 +17,7 @@ _DOCUMENT_FIELDS: dict[str, object] = {
     "organisations": (),
     "places": (),
     "municipality_codes": (),
+    "town_tokens": (),
     "block_code": "unknown",
     "block_probability": 0.0,
     "person_token_flags": None,

@@ -88,6 +88,8 @@ class PersonMasker:
         lows = [word.lower() for word in words]
         forms: list[Form | None] = [token._.form for token in doc]
         places = _street_flags(words, lows, forms)
+        for i in doc._.town_tokens:
+            places[i] = True
         title = [_is_title(w) or _is_caps(w) for w in words]
 
         def surname_like(i: int, *, beside_name: bool) -> bool:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import csv
+import re
 from collections import defaultdict
+from collections.abc import Collection, Iterable
 from pathlib import Path
 
 from spacy.language import Language
@@ -15,9 +17,9 @@ _KIND_WORDS = frozenset(
     "муниципальный район городской округ город поселок сельский поселение область край закрытый "
     "административно-территориальный образование зато с внутригородской деление рабочий".split()
 )
-_DISTRICT_WORDS = frozenset(["район", "р-н", "рн", "округ", "рон", "мр", "мо", "го"])
-_TOWN_MARKERS = frozenset("г город гор г.о го пос поселок рп п с село".split())
+_TOWN_MARKERS = frozenset("г город гор го пос поселок посёлок рп пгт п".split())
 _LONGEST_ENTITY = 120
+TOWNS = Path(__file__).resolve().parents[1] / "gazetteer" / "towns.csv"
 
 
 class EntityNormalizer:
@@ -48,41 +50,46 @@ def create_places(nlp: Language, name: str) -> EntityNormalizer:
 
 
 class MunicipalityGazetteer:
-    """Finds municipalities by the lemmas of their names, towns inside the names included.
+    """Finds municipalities by the lemmas of their names and of the towns that lie in them.
 
-    An adjective names a municipality only before «район» or «округ» («в Бондарском районе»); a
-    town's name is enough by itself («в Челябинске»). A name that two regions share gives the codes
-    of both: which one is meant, the case's region decides later.
+    An adjective names a municipality only beside «район» or «округ» («в Бондарском районе»,
+    «Копейский городской округ»); a town's name is enough by itself («в Челябинске»), unless it is
+    an everyday word or a surname too («Остров», «Кирсанов»): that one needs «г.», «в» or the like. A name that
+    two regions share gives the codes of both: which one is meant, the case's region decides later.
     """
 
-    def __init__(self, rows: list[tuple[str, str]], morphology: Morphology) -> None:
-        """rows: pairs of an OKTMO code (8 digits) and an official name."""
+    def __init__(self, rows: Iterable[tuple[str, str]], morphology: Morphology) -> None:
+        """rows: pairs of an OKTMO code (8 digits) and the name of a municipality or of a town."""
         self._morphology = morphology
-        self._adjectives: dict[str, set[str]] = defaultdict(set)
+        self._adjectives: dict[tuple[str, str], set[str]] = defaultdict(set)
         self._towns: dict[tuple[str, ...], set[str]] = defaultdict(set)
+        self._doubtful: set[tuple[str, ...]] = set()
         for code, name in rows:
             self._add(code, name)
+        self._adjective_stems = {stem for stem, _ in self._adjectives}
         self._town_starts = {key[0] for key in self._towns}
 
-    def _lemma(self, word: str) -> str:
-        return self._morphology.form(word).lemma
-
     def _add(self, code: str, name: str) -> None:
-        words = name.replace("«", " ").replace("»", " ").replace('"', " ").split()
-        proper = [word for word in words if self._lemma(word) not in _KIND_WORDS]
+        words = re.findall(r"[А-Яа-яЁё]+(?:-[А-Яа-яЁё0-9]+)*", name)
+        lemmas = [self._morphology.form(word).lemma for word in words]
+        proper = [w for w, lemma in zip(words, lemmas, strict=True) if lemma not in _KIND_WORDS]
         if not proper:
             return
-        if len(proper) == 1:
-            word = proper[0]
-            form = self._morphology.form(word)
-            is_adjective = form.part == "ADJF" or word.lower().endswith(("ский", "цкий", "ской"))
-            is_named_town = words.index(word) > 0 and self._lemma(words[words.index(word) - 1]) in {
-                "город", "округ", "зато"
-            }  # fmt: skip
-            if is_adjective and not is_named_town:
-                self._adjectives[_stem(word)].add(code)
-                return
-        self._towns[tuple(_town_key(self._lemma(word), word) for word in proper)].add(code)
+        kind = "район" if "район" in lemmas else "округ" if "округ" in lemmas else ""
+        if kind and len(proper) == 1 and words[0] == proper[0]:
+            self._adjectives[_stem(proper[0]), kind].add(code)
+            return
+        key = tuple(_town_key(self._morphology.form(word).lemma, word) for word in proper)
+        self._towns[key].add(code)
+        if len(proper) == 1 and self._is_everyday(proper[0]):
+            self._doubtful.add(key)
+
+    def _is_everyday(self, word: str) -> bool:
+        """Is a town's name an ordinary word, an adjective or a first name as well?"""
+        form = self._morphology.form(word)
+        if form.part == "ADJF" or word.lower() in _EVERYDAY_TOWNS:
+            return True
+        return form.is_known and form.place_share < 0.3
 
     def codes(self, doc: Doc) -> list[str]:
         """OKTMO codes of the municipalities that the document names, sorted."""
@@ -92,69 +99,104 @@ class MunicipalityGazetteer:
             form = token._.form
             if form is None:
                 continue
-            if self._adjectives and i + 1 < size:
-                codes = self._adjectives.get(_stem(token.text))
-                if codes:
-                    j = i + 1
-                    if doc[j].lemma_ in {"муниципальный", "городской"} and j + 1 < size:
-                        j += 1
-                    if doc[j].lemma_ in _DISTRICT_WORDS or doc[j].text.lower() in _DISTRICT_WORDS:
-                        found |= codes
+            stem = _stem(token.text)
+            if stem in self._adjective_stems and i + 1 < size:
+                found |= self._district(doc, i, stem)
             key = _town_key(form.lemma, token.text)
             if key in self._town_starts:
-                for length in (3, 2, 1):
-                    part = tuple(
-                        _town_key(other.lemma_, other.text) for other in doc[i : i + length]
-                    )
-                    if len(part) == length and part in self._towns:
-                        if length > 1 or token.text[0].isupper() or self._is_marked(doc, i):
-                            found |= self._towns[part]
-                        break
+                found |= self._town(doc, i)
         return sorted(found)
 
-    @staticmethod
-    def _is_marked(doc: Doc, i: int) -> bool:
-        """Does «г.», «город», «пос.» or «в» stand before a town written with a small letter?"""
-        j = i - 1
-        if j >= 0 and doc[j].text == ".":
-            j -= 1
-        return j >= 0 and (doc[j].text.lower() in _TOWN_MARKERS or doc[j].text.lower() == "в")
+    def _district(self, doc: Doc, i: int, stem: str) -> set[str]:
+        words = [other.text.lower() for other in doc[i + 1 : i + 4]]
+        lemmas = [other.lemma_ for other in doc[i + 1 : i + 4]]
+        if lemmas[0] in {"муниципальный", "городской"}:
+            words, lemmas = words[1:], lemmas[1:]
+        if not words:
+            return set()
+        for kind, names in _KINDS.items():
+            if lemmas[0] in names or words[0] in names:
+                return self._adjectives.get((stem, kind), set())
+        return set()
+
+    def _town(self, doc: Doc, i: int) -> set[str]:
+        for length in (3, 2, 1):
+            part = doc[i : i + length]
+            if len(part) < length:
+                continue
+            key = tuple(_town_key(other.lemma_, other.text) for other in part)
+            if key not in self._towns:
+                continue
+            is_capital = doc[i].text[0].isupper()
+            if key in self._doubtful:
+                is_named = is_capital and _is_marked(doc, i, {*_TOWN_MARKERS, "в", "из"})
+            else:
+                is_named = length > 1 or is_capital or _is_marked(doc, i, {*_TOWN_MARKERS, "в"})
+            if not is_named or _is_marked(doc, i, _STREETS):
+                return set()
+            doc._.town_tokens = (*doc._.town_tokens, *range(i, i + length))
+            return self._towns[key]
+        return set()
 
     def __call__(self, doc: Doc) -> Doc:
+        doc._.town_tokens = ()
         doc._.municipality_codes = tuple(self.codes(doc))
         return doc
 
 
+def _is_marked(doc: Doc, i: int, markers: Collection[str]) -> bool:
+    j = i - 1
+    if j >= 0 and doc[j].text == ".":
+        j -= 1
+    return j >= 0 and (doc[j].text.lower() in markers or doc[j].lemma_ in markers)
+
+
+_KINDS = {"район": ("район", "р-н", "рн", "мр"), "округ": ("округ", "го")}
+_STREETS = frozenset("ул улица пер переулок пр проспект пр-т шоссе тракт проезд".split())
 _ADJECTIVE_ENDINGS = ("ского", "скому", "ским", "ском", "ский", "ская", "ской", "скую", "ское",
                       "цкого", "цкому", "цким", "цком", "цкий", "цкая", "цкой", "цкую")  # fmt: skip
+_EVERYDAY_TOWNS = frozenset(
+    "роза дно сим пласт остров кошки строитель богатое варна магнитка куса бира аша бреды знаменка "
+    "николаевка алексеевка дмитриевка сосновка кунья осинки межевой".split()
+)
 
 
 def _stem(word: str) -> str:
-    """The part of a relative adjective that its cases share: «Бондарском» → «бондар|ск»."""
+    """The part of an adjective that its cases share: «Бондарском» gives «бондарск»."""
     word = word.lower().replace("ё", "е")
     for ending in _ADJECTIVE_ENDINGS:
         if word.endswith(ending):
             return word[: -len(ending)] + ending[:2]
+    for ending in ("ого", "ому", "ным", "ном", "ный"):
+        if word.endswith(ending):
+            return word[: -len(ending)] + ("н" if ending[0] == "н" else "")
     return word
 
 
 def _town_key(lemma: str, word: str) -> str:
-    """A lemma that does not depend on how pymorphy3 guesses an unknown town."""
+    """A lemma that does not depend on how pymorphy3 guesses a town that it does not know."""
     key = (lemma or word).lower().replace("ё", "е")
-    for ending in ("ский", "ская", "ское"):
-        if key.endswith(ending):
-            return key[: -len(ending)] + "ск"
-    return key[:-1] if len(key) > 5 and key[-1] in "аяыйьое" else key
+    return key[:-1] if len(key) > 4 and key[-1] in "аяыйьоеи" else key
 
 
-def read_municipalities(path: Path) -> list[tuple[str, str]]:
-    """Code and name of every row of the seed `municipalities.csv`; empty when it is not there."""
+def read_municipalities(path: Path, towns: Path = TOWNS) -> list[tuple[str, str]]:
+    """Code and name of every municipality of the seed, then the towns of those municipalities.
+
+    path: `municipalities.csv` with municipality_code and municipality_name; an empty list when it
+    is not there. towns: municipality_code, town (from the settlements of OpenStreetMap).
+    """
     if not path.exists():
         return []
     with path.open(encoding="utf-8-sig", newline="") as file:
-        return [
-            (row["municipality_code"], row["municipality_name"]) for row in csv.DictReader(file)
+        rows = [(row["municipality_code"], row["municipality_name"]) for row in csv.DictReader(file)]
+    codes = {code for code, _ in rows}
+    with towns.open(encoding="utf-8", newline="") as file:
+        rows += [
+            (row["municipality_code"], row["town"])
+            for row in csv.DictReader(file)
+            if row["municipality_code"] in codes
         ]
+    return rows
 
 
 @Language.factory("tsur_municipalities", default_config={"rows": []})
