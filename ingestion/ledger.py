@@ -38,6 +38,21 @@ class LoadCounts:
         """True when every row that was read is accounted for."""
         return self.rows_read == self.rows_landed + self.rows_unchanged + self.rows_quarantined
 
+    def as_dict(self) -> dict[str, int]:
+        """The counts that may be added up over loads."""
+        return {
+            name: getattr(self, name)
+            for name in (
+                "rows_read",
+                "rows_landed",
+                "rows_unchanged",
+                "rows_quarantined",
+                "rows_tombstoned",
+                "bytes_read",
+                "calls",
+            )
+        }
+
     def failed(self, error: BaseException) -> LoadCounts:
         """The same load, ended by an error."""
         code, message = explain(error)

@@ -15,8 +15,8 @@ import psycopg
 from psycopg import sql
 
 from ingestion.errors import RecordError
+from ingestion.evidence import Writer
 from ingestion.mapping import Row
-from ingestion.quarantine import Writer
 from ingestion.source import Source, Window
 from ingestion.vault import Vault
 
@@ -339,9 +339,7 @@ class Landing:
     def _execute(
         self, statement: str, *, scope: sql.Composable = _SCOPE_ALL, **parameters: object
     ) -> psycopg.Cursor:
-        query = sql.SQL(statement).format(  # type: ignore[arg-type]
-            table=self._table, scope=scope
-        )
+        query = sql.SQL(statement).format(table=self._table, scope=scope)
         return self._connection.execute(query, {**self._parameters, **parameters})
 
     def _keep(self, statement: str, code: str) -> None:

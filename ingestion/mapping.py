@@ -24,6 +24,7 @@ from ingestion.source import (
     Entity,
     FieldRule,
     FieldType,
+    IdentityKind,
     Region,
     Source,
 )
@@ -296,7 +297,7 @@ def _compile(
 
 
 @functools.lru_cache(maxsize=4096)
-def undeclared_identity(name: str) -> str | None:
+def undeclared_identity(name: str) -> IdentityKind | None:
     """The kind of a field whose name betrays personal data, though no YAML declares it."""
     for pattern, kind in UNDECLARED_IDENTITY:
         if pattern.search(name.strip()):

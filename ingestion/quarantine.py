@@ -1,211 +1,85 @@
-"""Quarantine: what could not land is kept sealed, with its reason and the place it came from."""
+"""Replay: what lies in quarantine is tried again, after a fix of the YAML or the contract."""
 
 from __future__ import annotations
 
-import hashlib
-import json
-from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any
+from pathlib import Path
 
 import psycopg
-from psycopg.rows import namedtuple_row
 
-from ingestion.clients.base import Item
-from ingestion.errors import IngestionError, RecordError, UnreadableAnswer
+from ingestion.evidence import Entry, open_entries
+from ingestion.ingest import CLIENTS
+from ingestion.ledger import LoadCounts
+from ingestion.load import ProgressCallback, Work
+from ingestion.source import SOURCES_FOLDER, Source, load_sources
 from ingestion.vault import Vault
 
-_ENVELOPE = "tsur_item"
+# Versions that lost against another one are evidence, not a backlog.
+_NOT_REPLAYED = frozenset({"repeated_key", "older_than_known"})
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
-    """Where an entry belongs."""
+class Replay:
+    """What a replay did, load by load."""
 
-    load_id: int
-    source_code: str
-    region_code: str
-    entity: str
-    file_name: str | None
+    loads: tuple[LoadCounts, ...]
 
-
-@dataclass(frozen=True, slots=True)
-class Entry:
-    """One entry of `ops.quarantine`, unsealed."""
-
-    quarantine_id: int
-    load_id: int
-    source_code: str
-    region_code: str
-    entity: str
-    error_code: str
-    is_whole_answer: bool
-    file_name: str | None
-    row_number: int | None
-    content: bytes
+    def as_dict(self) -> dict[str, int]:
+        """The sums of the loads' counts, and how many loads there were."""
+        total = {"loads": len(self.loads)}
+        for load in self.loads:
+            for name, count in load.as_dict().items():
+                total[name] = total.get(name, 0) + count
+        return total
 
 
-def pack(item: Item) -> bytes:
-    """The bytes to keep of an item: its own, or its fields with what the client derived."""
-    if item.raw is not None:
-        return item.raw
-    content = {_ENVELOPE: {"fields": item.fields, "derived": item.derived}}
-    return json.dumps(content, sort_keys=True).encode()
-
-
-def unpack(content: bytes) -> Item | None:
-    """The item of `pack`; None when the bytes are the source's own and must be read again."""
-    try:
-        envelope = json.loads(content)
-    except ValueError:
-        return None
-    if not isinstance(envelope, dict) or set(envelope) != {_ENVELOPE}:
-        return None
-    item = envelope[_ENVELOPE]
-    return Item(item["fields"], derived=item["derived"])
-
-
-def _reason(error: IngestionError, native_id: str | None, row_number: int | None) -> str:
-    if native_id:
-        return f"Record {native_id}: {error}"
-    return str(error) if row_number is None else f"Row {row_number}: {error}"
-
-
-class Writer:
-    """Collects the entries of one load and writes them in batches, in its transaction."""
-
-    def __init__(self, connection: psycopg.Connection, vault: Vault, place: Place) -> None:
-        self._connection = connection
-        self._vault = vault
-        self._place = place
-        self._rows: list[tuple[Any, ...]] = []
-        self._seen: Counter[bytes] = Counter()
-        self.count = 0
-
-    def add(
-        self,
-        error: IngestionError,
-        content: bytes,
-        *,
-        native_id: str | None = None,
-        row_number: int | None = None,
-        sha256: str | None = None,
-    ) -> None:
-        """Keep one record, or the whole answer when the error is an UnreadableAnswer."""
-        is_whole = isinstance(error, UnreadableAnswer)
-        place = self._place
-        digest = hashlib.sha256(content).digest()
-        self._seen[digest] += 1
-        # Equal bad records of a load are told apart by their ordinal; the same one in the next
-        # load is the same entry.
-        fingerprint = self._vault.fingerprint(
-            place.source_code.encode(),
-            place.region_code.encode(),
-            place.entity.encode(),
-            digest,
-            str(self._seen[digest]).encode(),
-        )
-        self._rows.append(
-            (
-                place.load_id,
-                place.load_id,
-                place.source_code,
-                place.region_code,
-                place.entity,
-                native_id,
-                error.code,
-                _reason(error, native_id, row_number),
-                error.field if isinstance(error, RecordError) else None,
-                self._vault.seal(content),
-                is_whole,
-                fingerprint,
-                error.name if isinstance(error, UnreadableAnswer) else place.file_name,
-                hashlib.sha256(content).hexdigest() if is_whole else sha256,
-                row_number,
-            )
-        )
-        self.count += 1
-        if len(self._rows) >= 1_000:
-            self.flush()
-
-    def flush(self) -> None:
-        """Write what was collected."""
-        if not self._rows:
-            return
-        with self._connection.cursor() as cursor:
-            cursor.executemany(
-                """
-                insert into ops.quarantine
-                    (load_id, last_load_id, source_code, region_code, entity, native_id,
-                     error_code, reason, field, raw_sealed, is_whole_answer, fingerprint,
-                     file_name, file_sha256, row_number)
-                values (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)
-                on conflict (fingerprint) where state = 'open' do update
-                set last_load_id = excluded.last_load_id, error_code = excluded.error_code,
-                    reason = excluded.reason, field = excluded.field
-                """,
-                self._rows,
-            )
-        self._rows.clear()
-
-
-def open_entries(
-    connection: psycopg.Connection,
-    vault: Vault,
+def replay(
+    sources: Iterable[Source] | None = None,
     *,
+    database_url: str,
+    vault_key: str | bytes | Path,
     load_id: int | None = None,
-    source_codes: list[str] | None = None,
-) -> Iterator[Entry]:
-    """Open entries in the order of their arrival, unsealed one by one."""
-    with connection.cursor(row_factory=namedtuple_row) as cursor:
-        cursor.execute(
-            """
-            select quarantine_id
-            from ops.quarantine
-            where state = 'open'
-                and (%(load_id)s::bigint is null or load_id = %(load_id)s
-                     or last_load_id = %(load_id)s)
-                and (%(codes)s::text[] is null or source_code = any(%(codes)s))
-            order by quarantine_id
-            """,
-            {"load_id": load_id, "codes": source_codes},
-        )
-        numbers = [row.quarantine_id for row in cursor]
-        for number in numbers:
-            row = cursor.execute(
-                """
-                select quarantine_id, load_id, source_code, region_code, entity, error_code,
-                    is_whole_answer, file_name, row_number, raw_sealed
-                from ops.quarantine where quarantine_id = %s
-                """,
-                [number],
-            ).fetchone()
-            if row is not None:
-                yield Entry(*row[:-1], content=vault.unseal(row.raw_sealed))
+    run_id: str = "replay",
+    progress: ProgressCallback | None = None,
+) -> Replay:
+    """Try open entries again, all or those of one load.
 
-
-def resolve(connection: psycopg.Connection, quarantine_ids: list[int], load_id: int) -> None:
-    """Mark entries as landed by a load."""
-    connection.execute(
-        "update ops.quarantine set state = 'replayed', replayed_load_id = %s"
-        " where quarantine_id = any(%s) and state = 'open'",
-        [load_id, quarantine_ids],
-    )
-
-
-def refresh(
-    connection: psycopg.Connection, entry: Entry, error: IngestionError, load_id: int
-) -> None:
-    """An entry that a replay could not land: the reason of this attempt."""
-    connection.execute(
-        "update ops.quarantine set error_code = %s, reason = %s, field = %s, last_load_id = %s"
-        " where quarantine_id = %s",
-        [
-            error.code,
-            _reason(error, None, entry.row_number),
-            error.field if isinstance(error, RecordError) else None,
-            load_id,
-            entry.quarantine_id,
-        ],
-    )
+    What lands is marked as replayed; what still cannot land keeps its entry, with the reason of
+    this attempt. A version that was loaded later stands. Whole files and answers are loads of
+    their own, single records of an entity and region land together. `sources` default to the
+    YAMLs of the package; they need not be enabled.
+    """
+    given = load_sources(SOURCES_FOLDER, {}).values() if sources is None else sources
+    known = {source.code: source for source in given}
+    vault = Vault(vault_key)
+    loads: list[LoadCounts] = []
+    with psycopg.connect(database_url, autocommit=True) as connection:
+        groups: dict[tuple[str, str, str], list[Entry]] = {}
+        for entry in open_entries(connection, load_id=load_id):
+            source = known.get(entry.source_code)
+            if source is None or entry.error_code in _NOT_REPLAYED:
+                continue
+            if entry.entity in source.entities:
+                name = (entry.source_code, entry.region_code, entry.entity)
+                groups.setdefault(name, []).append(entry)
+        for (source_code, region_code, entity), entries in groups.items():
+            source = known[source_code]
+            region = source.region(region_code)
+            client = CLIENTS[source.kind](source, region)
+            work = Work(
+                connection,
+                vault,
+                source,
+                source.entities[entity],
+                region,
+                client,
+                run_id,
+                progress,
+            )
+            with work.locked():
+                loads.extend(work.replay_whole(e) for e in entries if e.is_whole_answer)
+                records = [entry for entry in entries if not entry.is_whole_answer]
+                if records:
+                    loads.append(work.replay_records(records))
+    return Replay(tuple(loads))

@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 import tempfile
 from collections.abc import Iterator
-from contextlib import closing
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
@@ -96,18 +95,16 @@ class TableClient:
     def _remote_pages(self, entity: Entity, url: str, parameters: dict[str, str]) -> Iterator[Page]:
         with self._transport.fetch(url, parameters) as answer:
             calls = answer.calls
-            with closing(
-                read_table(
-                    answer.path,
-                    entity,
-                    name=answer.address,
-                    sha256=answer.sha256,
-                    size=answer.size,
-                )
-            ) as pages:
-                for page in pages:
-                    page.calls, calls = calls, 0
-                    yield page
+            pages = read_table(
+                answer.path,
+                entity,
+                name=answer.address,
+                sha256=answer.sha256,
+                size=answer.size,
+            )
+            for page in pages:
+                page.calls, calls = calls, 0
+                yield page
 
     def reread(self, entity: Entity, content: bytes, name: str) -> Iterator[Page]:
         yield from reread_table(entity, content, name)

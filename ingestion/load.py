@@ -1,0 +1,362 @@
+"""One load: a delivery in, rows and entries out, in one transaction with its ledger entry."""
+
+from __future__ import annotations
+
+import time
+import uuid
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from datetime import datetime
+
+import psycopg
+
+from ingestion import evidence, ledger
+from ingestion.clients.base import Client, Delivery, Item, Page
+from ingestion.clients.register import observed_time
+from ingestion.errors import FetchError, IngestionError, RecordError, UnreadableAnswer
+from ingestion.evidence import Entry, Place
+from ingestion.ledger import LoadCounts
+from ingestion.loader import Landing
+from ingestion.mapping import Mapper, record_key
+from ingestion.source import Entity, Region, Source, Window
+from ingestion.vault import Vault
+
+# Below this many rows a share says nothing.
+_FEWEST_FOR_SHARE = 20
+
+# What is being loaded (source, entity, region, file) and how many rows were read so far.
+ProgressCallback = Callable[[str, int], None]
+
+
+class Work:
+    """One entity of one region in one run."""
+
+    def __init__(
+        self,
+        connection: psycopg.Connection,
+        vault: Vault,
+        source: Source,
+        entity: Entity,
+        region: Region,
+        client: Client,
+        run_id: str,
+        progress: ProgressCallback | None,
+    ) -> None:
+        self.connection = connection
+        self.vault = vault
+        self.source = source
+        self.entity = entity
+        self.region = region
+        self.client = client
+        self._run_id = run_id
+        self._progress = progress
+
+    @property
+    def names(self) -> tuple[str, str, str]:
+        return self.source.code, self.entity.name, self.region.code
+
+    @contextmanager
+    def locked(self) -> Iterator[None]:
+        """Two runs of the same entity and region follow each other."""
+        ledger.lock(self.connection, *self.names)
+        try:
+            yield
+        finally:
+            if not self.connection.closed:
+                ledger.unlock(self.connection, *self.names)
+
+    def loads(self, window: Window | None) -> Iterator[LoadCounts]:
+        deliveries = self.client.deliveries(self.entity, window)
+        while True:
+            try:
+                delivery = next(deliveries, None)
+            except FetchError as error:
+                yield self._attempt_without_delivery(error, window)
+                return
+            if delivery is None:
+                return
+            yield self._load(delivery, window)
+
+    def _start(
+        self, name: str | None, sha256: str | None, window: Window | None
+    ) -> tuple[LoadCounts, datetime]:
+        load_id, started_at = ledger.start(
+            self.connection,
+            run_id=self._run_id,
+            source_code=self.source.code,
+            entity=self.entity.name,
+            region_code=self.region.code,
+            window=window,
+            file_name=name,
+            file_sha256=sha256,
+        )
+        return LoadCounts(load_id, *self.names, file_name=name), started_at
+
+    def _attempt_without_delivery(self, error: FetchError, window: Window | None) -> LoadCounts:
+        counts, _ = self._start(None, None, window)
+        counts = counts.failed(error)
+        ledger.finish(self.connection, counts)
+        return counts
+
+    def _load(self, delivery: Delivery, window: Window | None) -> LoadCounts:
+        begun = time.monotonic()
+        counts, started_at = self._start(delivery.name, delivery.sha256, window)
+        transfer = Transfer(self, counts, delivery.observed_at or started_at)
+        try:
+            with self.connection.transaction():
+                counts = transfer.run(delivery, window)
+        except Exception as error:
+            # Nothing of the load was committed: only the attempt is told.
+            counts = replace(counts, bytes_read=transfer.bytes_read, calls=transfer.calls)
+            counts = counts.failed(error)
+            ledger.finish(self.connection, counts)
+            if not isinstance(error, IngestionError):
+                raise
+        return replace(counts, seconds=time.monotonic() - begun)
+
+    def replay_whole(self, entry: Entry) -> LoadCounts:
+        """Read a whole file or answer again."""
+        name = entry.file_name or "answer"
+        told = None
+        if self.source.file_time is not None:
+            told = observed_time(name, self.source.file_time, self.region)
+        counts, _ = self._start(entry.file_name, None, None)
+        observed_at = told or ledger.started_at(self.connection, entry.load_id)
+        transfer = Transfer(self, counts, observed_at, replayed=entry)
+        kept = evidence.content(self.connection, self.vault, entry)
+        pages = self.client.reread(self.entity, kept, name)
+        with self.connection.transaction():
+            counts = transfer.run(Delivery(name, pages, observed_at=told), None)
+            if not transfer.unreadable:
+                evidence.resolve(self.connection, [entry.quarantine_id], counts.load_id)
+        return counts
+
+    def replay_records(self, entries: list[Entry]) -> LoadCounts:
+        """Try single records again, as one load."""
+        counts, started_at = self._start("replay", None, None)
+        transfer = Transfer(self, counts, started_at)
+        with self.connection.transaction():
+            counts = transfer.run_entries(entries)
+            evidence.resolve(self.connection, transfer.resolved, counts.load_id)
+        return counts
+
+    def told(self, counts: LoadCounts, rows_read: int) -> None:
+        if self._progress is not None:
+            self._progress(" ".join((*self.names, counts.file_name or "")).strip(), rows_read)
+
+
+class Transfer:
+    """The inside of one load's transaction: items in, rows or quarantine entries out."""
+
+    def __init__(
+        self,
+        work: Work,
+        counts: LoadCounts,
+        observed_at: datetime,
+        replayed: Entry | None = None,
+    ) -> None:
+        self._work = work
+        self._replayed = replayed
+        self._counts = counts
+        self._observed_at = observed_at
+        self._rows_read = 0
+        self._unknown: dict[str, None] = {}
+        self._present: list[uuid.UUID] = []
+        self._is_listing_whole = True
+        self.bytes_read = 0
+        self.calls = 0
+        self.unreadable = False
+        self.resolved: list[int] = []
+
+    def _open(self) -> None:
+        work = self._work
+        self._mapper = Mapper(work.source, work.entity, work.region, work.vault)
+        place = Place(
+            self._counts.load_id,
+            work.source.code,
+            work.region.code,
+            work.entity.name,
+            self._counts.file_name,
+        )
+        self._quarantine = evidence.Writer(work.connection, work.vault, place)
+        self._landing = Landing(
+            work.connection,
+            work.vault,
+            self._quarantine,
+            table=work.entity.table,
+            source_code=work.source.code,
+            region_code=work.region.code,
+            load_id=self._counts.load_id,
+            observed_at=self._observed_at,
+        )
+
+    def run(self, delivery: Delivery, window: Window | None) -> LoadCounts:
+        """Take the delivery in. An error in mid-delivery ends it: what was read stays."""
+        self._open()
+        failure: IngestionError | None = None
+        try:
+            for page in delivery.pages:
+                self._take(page)
+                self._work.told(self._counts, self._rows_read)
+        except UnreadableAnswer as error:
+            # The whole answer is one row read and one row quarantined.
+            self._rows_read += 1
+            self._quarantine.add(error, error.content)
+            self.unreadable = True
+            failure = error
+        except FetchError as error:
+            failure = error
+        return self._close(delivery, window, failure)
+
+    def run_entries(self, entries: list[Entry]) -> LoadCounts:
+        """Land what can land now; the rest keeps its entry, with the reason of this attempt."""
+        self._open()
+        work = self._work
+        refused = 0
+        for entry in entries:
+            self._rows_read += 1
+            try:
+                item = self._reread(entry)
+                row = self._mapper.land(item.fields, item.derived, self._observed_at)
+            except IngestionError as error:
+                refused += 1
+                evidence.refresh(work.connection, entry, error, self._counts.load_id)
+                continue
+            self._landing.add(
+                row, row_number=entry.row_number, sha256=None, known_load_id=entry.load_id
+            )
+            self.resolved.append(entry.quarantine_id)
+        merged = self._landing.merge(is_stale=False, vanish=None)
+        self._counts = replace(
+            self._counts,
+            outcome="success",
+            rows_read=self._rows_read,
+            rows_landed=merged.landed,
+            rows_unchanged=merged.unchanged,
+            rows_quarantined=refused + self._quarantine.count,
+        )
+        ledger.finish(work.connection, self._counts)
+        return self._counts
+
+    def _reread(self, entry: Entry) -> Item:
+        """The item of an entry: as it was packed, or from the source's own bytes."""
+        work = self._work
+        kept = evidence.content(work.connection, work.vault, entry)
+        item = evidence.unpack(kept)
+        if item is None:
+            name = entry.file_name or "record"
+            pages = work.client.reread(work.entity, kept, name)
+            item = next(item for page in pages for item in page.items)
+        if item.error is not None:
+            raise item.error
+        return item
+
+    def _take(self, page: Page) -> None:
+        self.bytes_read += page.bytes_read
+        self.calls += page.calls
+        self._unknown.update(dict.fromkeys(page.unknown_columns))
+        for item in page.items:
+            self._item(item, page.sha256)
+
+    def _item(self, item: Item, sha256: str | None) -> None:
+        """Land or quarantine one item."""
+        self._rows_read += 1
+        try:
+            if item.error is not None:
+                raise item.error
+            row = self._mapper.land(item.fields, item.derived, self._observed_at)
+        except RecordError as error:
+            native_id = self._mapper.native_id_of(item.fields, item.derived)
+            if native_id is None:
+                # Which record this is nobody knows, so nobody knows which have vanished.
+                self._is_listing_whole = False
+            else:
+                source, entity, region = self._work.names
+                self._present.append(record_key(source, region, entity, native_id))
+            self._quarantine.add(
+                error,
+                evidence.pack(item),
+                native_id=native_id,
+                row_number=item.row_number,
+                sha256=sha256,
+            )
+            return
+        self._landing.add(
+            row,
+            row_number=item.row_number,
+            sha256=sha256,
+            known_load_id=self._replayed.load_id if self._replayed else None,
+        )
+
+    def _close(
+        self,
+        delivery: Delivery,
+        window: Window | None,
+        failure: IngestionError | None,
+    ) -> LoadCounts:
+        work = self._work
+        known_until = ledger.watermark(work.connection, *work.names)
+        is_stale = (
+            delivery.observed_at is not None
+            and known_until is not None
+            and delivery.observed_at < known_until
+        )
+        vanish = None
+        if failure is None and self._is_listing_whole and self._may_tell_absence():
+            vanish = work.entity.listing
+        self._landing.present(self._present)
+        merged = self._landing.merge(
+            is_stale=is_stale,
+            vanish=vanish,
+            window=window,
+            file_sha256=delivery.sha256,
+            vanished_at=known_until if is_stale else None,
+        )
+        quarantined = self._quarantine.count
+        if failure is None:
+            failure = self._threshold(quarantined)
+        counts = replace(
+            self._counts,
+            outcome="success",
+            rows_read=self._rows_read,
+            rows_landed=merged.landed,
+            rows_unchanged=merged.unchanged,
+            rows_quarantined=quarantined,
+            rows_tombstoned=merged.tombstoned,
+            bytes_read=self.bytes_read,
+            calls=self.calls,
+        )
+        if failure is None:
+            if self._replayed is None:
+                ledger.advance(
+                    work.connection,
+                    *work.names,
+                    delivery.observed_at or (window.end if window else self._observed_at),
+                    counts.load_id,
+                )
+        else:
+            counts = counts.failed(failure)
+        ledger.finish(work.connection, counts, unknown_columns=tuple(self._unknown))
+        return counts
+
+    def _may_tell_absence(self) -> bool:
+        """True when a record that is not in the delivery has vanished at the source."""
+        work = self._work
+        if work.entity.listing == "open":
+            return False
+        if self._replayed is None:
+            return True
+        # An old listing says nothing once a newer one has been loaded; its window is not kept.
+        return work.entity.listing == "complete" and not ledger.is_superseded(
+            work.connection, *work.names, self._replayed.load_id
+        )
+
+    def _threshold(self, quarantined: int) -> IngestionError | None:
+        allowed = self._work.source.max_quarantined_share
+        if self._rows_read < _FEWEST_FOR_SHARE or quarantined <= allowed * self._rows_read:
+            return None
+        return IngestionError(
+            "too_many_quarantined",
+            f"{quarantined} of {self._rows_read} rows, allowed is a share of {allowed:g}",
+        )
