@@ -17,7 +17,7 @@
         due_has_time boolean, source_due_at timestamptz, closed_at timestamptz,
         closed_has_time boolean, is_closed boolean, status text, stage text, source_verdict text,
         topic text, category text, subcategory text, fact text, received_body text, body text,
-        "text" text, reply_text text, channel text, address text, latitude numeric,
+        text text, reply_text text, channel text, address text, latitude numeric,
         longitude numeric, municipality text, regime text, is_59fz boolean,
         is_fast_track boolean, rating numeric, is_reopened boolean, external_number text,
         applicant_key text, author_key text, parent_native_id text, is_by_body boolean,
@@ -56,7 +56,7 @@
         fields.category,
         fields.subcategory,
         fields.fact,
-        fields."text" as message_text,
+        fields.text as message_text,
         fields.reply_text,
         fields.url,
         -- bodies and people

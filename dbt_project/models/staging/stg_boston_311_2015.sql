@@ -1,7 +1,7 @@
 with source as (
     select distinct on (record_key) *
     from {{ source('boston_311_2015', 'boston_311_2015') }}
-    order by record_key, raw_id desc
+    order by record_key asc, raw_id desc
 ),
 
 renamed as (

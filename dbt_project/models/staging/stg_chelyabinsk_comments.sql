@@ -1,7 +1,7 @@
 with source as (
     select distinct on (record_key) *
     from {{ source('chelyabinsk_comments', 'chelyabinsk_comments') }}
-    order by record_key, raw_id desc
+    order by record_key asc, raw_id desc
 ),
 
 renamed as (

@@ -1,7 +1,7 @@
 with source as (
     select distinct on (record_key) *
     from {{ source('duty_rosters', 'duty_rosters') }}
-    order by record_key, raw_id desc
+    order by record_key asc, raw_id desc
 ),
 
 renamed as (
@@ -12,10 +12,10 @@ renamed as (
         fields.block as block_label,
         fields.staff_key,
         fields.hours,
-        fields."share" as block_share
+        fields.share as block_share
     from source
     cross join lateral jsonb_to_record(source.record) as fields (
-        week_start date, block text, staff_key text, hours numeric, "share" numeric
+        week_start date, block text, staff_key text, hours numeric, share numeric
     )
 )
 

@@ -1,14 +1,14 @@
 with source as (
     select distinct on (record_key) *
     from {{ source('pos', 'pos_cards') }}
-    order by record_key, raw_id desc
+    order by record_key asc, raw_id desc
 ),
 
 renamed as (
     select
         {{ record_key_columns() }},
         -- content
-        fields."text" as message_text,
+        fields.text as message_text,
         fields.reply_text,
         fields.questions_raised::int as questions_raised,
         fields.questions_answered::int as questions_answered,
@@ -20,7 +20,7 @@ renamed as (
         fields.longitude
     from source
     cross join lateral jsonb_to_record(source.record) as fields (
-        "text" text, reply_text text, address text, municipality text, latitude numeric,
+        text text, reply_text text, address text, municipality text, latitude numeric,
         longitude numeric, questions_raised numeric, questions_answered numeric,
         applicant_key text
     )

@@ -1,217 +1,108 @@
--- Every dimension of a body's rating in a period: what was counted, the value, its peers' value, the
--- shrunk value and the interval. Formulas: DOMAIN 5.1-5.3.
+-- Every dimension of a body's rating in a period: the value, its peers' value, the shrunk value and
+-- the interval. Formulas: DOMAIN 5.1-5.3.
 {%- set prior_weight = 20 -%}
 {%- set z = 1.96 %}
-with cohort as (
-    select * from {{ ref('int_rating_cohort') }}
+with bodies as (
+    select * from {{ ref('int_rating_bodies') }}
 ),
 
-checks as (
-    select * from {{ ref('int_checked_replies') }}
-    where body_code is not null
-),
-
-bodies as (
-    select * from {{ ref('int_bodies') }}
+observations as (
+    select * from {{ ref('int_rating_observations') }}
 ),
 
 rules as (
     select * from {{ ref('int_rating_rules') }}
 ),
 
-rated_bodies as (
-    select
-        cohort.period_kind,
-        cohort.period_start,
-        cohort.region_code,
-        cohort.body_code,
-        bodies.body_kind_code,
-        count(*) as due_cycles,
-        count(*) filter (where cohort.deadline_status <> 'overdue_open') as answered_cycles,
-        count(*) filter (where cohort.deadline_status = 'on_time') as on_time_cycles,
-        sum(cohort.questions_raised) as questions_raised,
-        sum(cohort.questions_answered) as questions_answered,
-        array_agg(distinct cohort.case_id) as due_case_ids,
-        array_agg(distinct cohort.case_id) filter (where cohort.questions_raised > 0)
-            as asked_case_ids,
-        array_agg(distinct cohort.case_id) filter (where cohort.elapsed_ratio is not null)
-            as timed_case_ids
-    from cohort
-    inner join bodies on cohort.body_code = bodies.body_code
-    group by
-        cohort.period_kind,
-        cohort.period_start,
-        cohort.region_code,
-        cohort.body_code,
-        bodies.body_kind_code
-),
-
--- The block with most of the body's cases in the period; of equals, the first by code.
-main_blocks as (
-    select distinct on (period_kind, period_start, body_code)
-        period_kind,
-        period_start,
-        body_code,
-        block_code
-    from cohort
-    group by period_kind, period_start, body_code, block_code
-    order by period_kind, period_start, body_code, count(distinct case_id) desc, block_code
-),
-
-ordered as (
-    select
-        period_kind,
-        period_start,
-        body_code,
-        elapsed_ratio,
-        row_number() over (
-            partition by period_kind, period_start, body_code order by elapsed_ratio
-        ) as place,
-        count(*) over (partition by period_kind, period_start, body_code) as n
-    from cohort
-    where elapsed_ratio is not null
-),
-
--- Median, and its interval by order statistics: ranks n/2 -+ z*sqrt(n)/2, rounded up.
-speeds as (
-    select
-        period_kind,
-        period_start,
-        body_code,
-        n,
-        avg(elapsed_ratio) filter (where place in ((n + 1) / 2, (n + 2) / 2)) as ratio_p50,
-        max(elapsed_ratio) filter (where place = ceil(0.9 * n)) as ratio_p90,
-        max(elapsed_ratio) filter (
-            where place = greatest(1, ceil((n - {{ z }} * sqrt(n::numeric)) / 2))
-        ) as ratio_low,
-        max(elapsed_ratio) filter (
-            where place = least(n, ceil((n + {{ z }} * sqrt(n::numeric)) / 2))
-        ) as ratio_high
-    from ordered
-    group by period_kind, period_start, body_code, n
-),
-
-qualities as (
-    select
-        periods.period_kind,
-        date_trunc(periods.period_kind, checks.checked_date::timestamp)::date as period_start,
-        checks.body_code,
-        count(*) filter (where checks.is_passed) as numerator,
-        count(*) as n,
-        array_agg(distinct checks.case_id) filter (where checks.case_id is not null) as case_ids
-    from checks
-    cross join (values ('month'), ('quarter')) as periods (period_kind)
-    group by
-        periods.period_kind,
-        date_trunc(periods.period_kind, checks.checked_date::timestamp)::date,
-        checks.body_code
-),
-
+-- A dimension that the act asks for and nothing was observed of keeps its row, with n = 0.
 enabled as (
     select
-        rated_bodies.*,
-        main_blocks.block_code as main_block_code,
+        bodies.period_kind,
+        bodies.period_start,
+        bodies.region_code,
+        bodies.body_code,
+        bodies.body_kind_code,
+        bodies.main_block_code,
+        bodies.due_cycles,
+        bodies.answered_cycles,
         rules.dimension_code,
         rules.dimension_name,
-        rules.weight
-    from rated_bodies
-    inner join main_blocks
-        on
-            rated_bodies.period_kind = main_blocks.period_kind
-            and rated_bodies.period_start = main_blocks.period_start
-            and rated_bodies.body_code = main_blocks.body_code
+        rules.weight,
+        observations.amount,
+        coalesce(observations.n, 0) as n,
+        observations.ratio_p50,
+        observations.ratio_p90,
+        observations.ratio_low,
+        observations.ratio_high,
+        coalesce(observations.case_ids, array[]::uuid[]) as case_ids
+    from bodies
     inner join rules
         on
-            rated_bodies.region_code = rules.region_code
-            and rated_bodies.period_start >= rules.valid_from
-            and (rules.valid_to is null or rated_bodies.period_start < rules.valid_to)
-),
-
--- `amount` / `n` is the value: a count for a share, n times the median for the speed.
-counted as (
-    select
-        enabled.period_kind,
-        enabled.period_start,
-        enabled.region_code,
-        enabled.body_code,
-        enabled.body_kind_code,
-        enabled.main_block_code,
-        enabled.due_cycles,
-        enabled.answered_cycles,
-        enabled.dimension_code,
-        enabled.dimension_name,
-        enabled.weight,
-        speeds.ratio_p50,
-        speeds.ratio_p90,
-        speeds.ratio_low,
-        speeds.ratio_high,
-        case enabled.dimension_code
-            when 'quantity' then enabled.answered_cycles
-            when 'deadlines' then enabled.on_time_cycles
-            when 'quality' then qualities.numerator
-            when 'completeness' then enabled.questions_answered
-            when 'speed' then speeds.n * speeds.ratio_p50
-        end::numeric as amount,
-        coalesce(case enabled.dimension_code
-            when 'quantity' then enabled.due_cycles
-            when 'deadlines' then enabled.due_cycles
-            when 'quality' then qualities.n
-            when 'completeness' then enabled.questions_raised
-            when 'speed' then speeds.n
-        end, 0)::numeric as n,
-        coalesce(case enabled.dimension_code
-            when 'quality' then qualities.case_ids
-            when 'completeness' then enabled.asked_case_ids
-            when 'speed' then enabled.timed_case_ids
-            else enabled.due_case_ids
-        end, array[]::uuid[]) as case_ids
-    from enabled
-    left join speeds
+            bodies.region_code = rules.region_code
+            and bodies.period_start >= rules.valid_from
+            and (rules.valid_to is null or bodies.period_start < rules.valid_to)
+    left join observations
         on
-            enabled.dimension_code = 'speed'
-            and enabled.period_kind = speeds.period_kind
-            and enabled.period_start = speeds.period_start
-            and enabled.body_code = speeds.body_code
-    left join qualities
-        on
-            enabled.dimension_code = 'quality'
-            and enabled.period_kind = qualities.period_kind
-            and enabled.period_start = qualities.period_start
-            and enabled.body_code = qualities.body_code
+            bodies.body_code = observations.body_code
+            and bodies.period_start = observations.period_start
+            and bodies.period_kind = observations.period_kind
+            and rules.dimension_code = observations.dimension_code
 ),
 
 -- Peers: the same kind of body and main block; where a body has none, its region.
 peered as (
     select
-        counted.*,
-        case
-            when count(*) filter (where n > 0) over peers > 1
-                then sum(amount) over peers / nullif(sum(n) over peers, 0)
-            else sum(amount) over regional / nullif(sum(n) over regional, 0)
-        end as peer_mean
-    from counted
+        enabled.*,
+        count(*) filter (where enabled.n > 0) over peers as peer_count,
+        sum(enabled.amount) over peers / nullif(sum(enabled.n) over peers, 0) as kind_mean,
+        sum(enabled.amount) over regional / nullif(sum(enabled.n) over regional, 0)
+            as regional_mean
+    from enabled
     window
         peers as (
             partition by
-                period_kind,
-                period_start,
-                region_code,
-                dimension_code,
-                body_kind_code,
-                main_block_code
+                enabled.period_kind,
+                enabled.period_start,
+                enabled.region_code,
+                enabled.dimension_code,
+                enabled.body_kind_code,
+                enabled.main_block_code
         ),
-        regional as (partition by period_kind, period_start, region_code, dimension_code)
+        regional as (
+            partition by
+                enabled.period_kind,
+                enabled.period_start,
+                enabled.region_code,
+                enabled.dimension_code
+        )
+),
+
+chosen as (
+    select
+        peered.*,
+        case when peered.peer_count > 1 then peered.kind_mean else peered.regional_mean end
+            as peer_mean,
+        peered.amount / nullif(peered.n, 0) as own_mean
+    from peered
 ),
 
 shrunk as (
     select
-        *,
-        amount / nullif(n, 0) as own_mean,
+        chosen.*,
         case
-            when n > 0
-                then (amount + {{ prior_weight }} * peer_mean) / (n + {{ prior_weight }})
-        end as shrunk_mean
-    from peered
+            when chosen.n > 0
+                then
+                    (chosen.amount + {{ prior_weight }} * chosen.peer_mean)
+                    / (chosen.n + {{ prior_weight }})
+        end as shrunk_mean,
+        {{ z }} * {{ z }} / nullif(chosen.n, 0) as z2_n,
+        {{ z }} * sqrt(
+            (
+                greatest(chosen.own_mean * (1 - chosen.own_mean), 0)
+                + {{ z }} * {{ z }} / (4 * nullif(chosen.n, 0))
+            ) / nullif(chosen.n, 0)
+        ) as half_width
+    from chosen
 )
 
 select
@@ -228,33 +119,23 @@ select
     weight,
     case when dimension_code <> 'speed' then amount end as numerator,
     n,
-    {% for name, column in [
-        ('raw_value', 'own_mean'), ('peer_value', 'peer_mean'), ('shrunk_value', 'shrunk_mean')
-    ] -%}
     case
-        when dimension_code = 'speed' then least(greatest(1.25 - {{ column }}, 0), 1)
-        else {{ column }}
-    end as {{ name }},
-    {% endfor -%}
+        when dimension_code = 'speed' then {{ speed_points('own_mean') }} else own_mean
+    end as raw_value,
     case
-        when n = 0 then null
-        when dimension_code = 'speed' then least(greatest(1.25 - ratio_high, 0), 1)
-        else greatest(0, (
-            own_mean + {{ z }} * {{ z }} / (2 * n)
-            - {{ z }} * sqrt(
-                own_mean * (1 - own_mean) / n + {{ z }} * {{ z }} / (4 * n * n)
-            )
-        ) / (1 + {{ z }} * {{ z }} / n))
+        when dimension_code = 'speed' then {{ speed_points('peer_mean') }} else peer_mean
+    end as peer_value,
+    case
+        when dimension_code = 'speed' then {{ speed_points('shrunk_mean') }} else shrunk_mean
+    end as shrunk_value,
+    -- Wilson for a share; for the speed the interval of the median, turned round: slower is less.
+    case
+        when dimension_code = 'speed' then {{ speed_points('ratio_high') }}
+        when n > 0 then greatest((own_mean + z2_n / 2 - half_width) / (1 + z2_n), 0)
     end as interval_low,
     case
-        when n = 0 then null
-        when dimension_code = 'speed' then least(greatest(1.25 - ratio_low, 0), 1)
-        else least(1, (
-            own_mean + {{ z }} * {{ z }} / (2 * n)
-            + {{ z }} * sqrt(
-                own_mean * (1 - own_mean) / n + {{ z }} * {{ z }} / (4 * n * n)
-            )
-        ) / (1 + {{ z }} * {{ z }} / n))
+        when dimension_code = 'speed' then {{ speed_points('ratio_low') }}
+        when n > 0 then least((own_mean + z2_n / 2 + half_width) / (1 + z2_n), 1)
     end as interval_high,
     ratio_p50,
     ratio_p90,

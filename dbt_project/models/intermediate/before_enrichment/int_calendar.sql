@@ -59,7 +59,8 @@ window
         partition by calendar_code order by calendar_date
         rows between unbounded preceding and current row
     ),
+    -- Backwards: a frame that only grows is computed in one pass.
     days_ahead as (
-        partition by calendar_code order by calendar_date
-        rows between current row and unbounded following
+        partition by calendar_code order by calendar_date desc
+        rows between unbounded preceding and current row
     )

@@ -1,0 +1,43 @@
+-- The bodies that a rating of a period speaks of, with their main block: the one with most of the
+-- body's cases in the period; of equals, the first by code.
+with cohort as (
+    select * from {{ ref('int_rating_cohort') }}
+),
+
+bodies as (
+    select * from {{ ref('int_bodies') }}
+),
+
+by_block as (
+    select
+        period_kind,
+        period_start,
+        region_code,
+        body_code,
+        block_code,
+        count(*) as due_cycles,
+        count(*) filter (where deadline_status <> 'overdue_open') as answered_cycles,
+        count(distinct case_id) as cases
+    from cohort
+    group by period_kind, period_start, region_code, body_code, block_code
+)
+
+select
+    by_block.period_kind,
+    by_block.period_start,
+    by_block.region_code,
+    by_block.body_code,
+    bodies.body_kind_code,
+    (
+        array_agg(by_block.block_code order by by_block.cases desc, by_block.block_code asc)
+    )[1] as main_block_code,
+    sum(by_block.due_cycles)::bigint as due_cycles,
+    sum(by_block.answered_cycles)::bigint as answered_cycles
+from by_block
+inner join bodies on by_block.body_code = bodies.body_code
+group by
+    by_block.period_kind,
+    by_block.period_start,
+    by_block.region_code,
+    by_block.body_code,
+    bodies.body_kind_code
