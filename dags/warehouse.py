@@ -7,7 +7,13 @@ from datetime import timedelta
 import airflow  # noqa: F401  (before cosmos: it reads Airflow's configuration when imported)
 from airflow.sdk import Asset, AssetAll, dag, task
 from cosmos import DbtTaskGroup, ExecutionConfig, ProfileConfig, ProjectConfig, RenderConfig
-from cosmos.constants import ExecutionMode, InvocationMode, LoadMode, TestBehavior
+from cosmos.constants import (
+    ExecutionMode,
+    InvocationMode,
+    LoadMode,
+    SeedRenderingBehavior,
+    TestBehavior,
+)
 
 from stack import pipeline
 
@@ -49,10 +55,19 @@ def dbt_group(group_id: str, tag: str) -> DbtTaskGroup:
         render_config=RenderConfig(
             load_method=LoadMode.DBT_MANIFEST,
             select=[f"tag:{tag}"],
-            test_behavior=TestBehavior.BUILD,
+            test_behavior=TestBehavior.AFTER_ALL,
+            # The one dbt run loads the seeds; a task for each would only watch it.
+            seed_rendering_behavior=SeedRenderingBehavior.NONE,
             emit_datasets=False,
         ),
-        operator_args={"vars": pipeline.dbt_variables(), "install_deps": False},
+        operator_args={
+            "vars": pipeline.dbt_variables(),
+            "install_deps": False,
+            # One dbt run builds them all; a task that watches its model for seconds in its slot
+            # costs less than one that is put aside and started again.
+            "deferrable": False,
+            "poke_interval": 2,
+        },
         # Without retries a cleared run reads the old failure again.
         default_args={"retries": 2, "retry_delay": timedelta(seconds=10)},
     )

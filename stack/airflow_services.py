@@ -84,6 +84,8 @@ def dbt_environment(settings: Settings) -> dict[str, str]:
         "DBT_TARGET_PATH": str(settings.dbt_target),
         "DBT_LOG_PATH": str(settings.home / "logs" / "dbt"),
         "DBT_SEND_ANONYMOUS_USAGE_STATS": "False",
+        # Unit tests prove the SQL, not the data: they run in `make test`, not every night.
+        "DBT_EXCLUDE_RESOURCE_TYPES": "unit_test",
         "DO_NOT_TRACK": "1",
     }
 

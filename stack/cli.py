@@ -43,9 +43,22 @@ def main() -> None:
     """Run the program; an expected failure is one clear message and exit code 1."""
     try:
         app(prog_name="tsur")
-    except (RuntimeError, OSError, ValueError) as error:
-        console.print(f"[bold red]Error:[/] {error}", markup=True)
+    except _expected_errors() as error:
+        console.print("[bold red]Error:[/]", end=" ")
+        console.print(str(error), markup=False)
         raise SystemExit(1) from None
+
+
+def _expected_errors() -> tuple[type[Exception], ...]:
+    """What a person can mend; anything else is a fault of ours and shows its traceback."""
+    import psycopg
+
+    from expectations.runner import CriticalCheckFailed
+    from ingestion.errors import IngestionError
+    from ingestion.ingest import IngestionFailed
+
+    stopped = (IngestionError, IngestionFailed, CriticalCheckFailed)
+    return (RuntimeError, OSError, ValueError, psycopg.Error, *stopped)
 
 
 def _print_json(value: Any) -> None:

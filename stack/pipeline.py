@@ -28,6 +28,8 @@ from stack.settings import REPOSITORY, Settings, get_settings
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from ingestion.ledger import LoadCounts
+
 SOURCES_FOLDER = REPOSITORY / "ingestion" / "sources"
 DBT_PROJECT = REPOSITORY / "dbt_project"
 FIRST_DAY = datetime(2024, 1, 1, tzinfo=UTC)
@@ -132,8 +134,16 @@ def ingest_source(
             run_id=run_id,
             progress=progress,
         )
-        counts += [load.as_dict() for load in loads]
+        counts += [load_counts(load) for load in loads]
     return sum_counts(counts)
+
+
+COUNTED = ("rows_read", "rows_landed", "rows_unchanged", "rows_quarantined", "rows_tombstoned")
+
+
+def load_counts(load: LoadCounts) -> dict[str, int]:
+    """What a load counted; read = landed + unchanged + quarantined."""
+    return {"loads": 1, **{name: getattr(load, name) for name in COUNTED}, "calls": load.calls}
 
 
 def midnight(day: date, zone: tzinfo) -> datetime:
@@ -168,16 +178,15 @@ def replay_quarantine(load_id: int | None = None) -> dict[str, int]:
 
 def prepare_warehouse(settings: Settings) -> None:
     """Roles, databases, migrations, and the tables that sources, NLP and checks write to."""
+    from expectations.tables import ensure as ensure_audit
     from ingestion.ingest import prepare_sources
     from nlp.tables import ensure as ensure_nlp
 
-    from expectations.tables import ensure as ensure_audit
-
     warehouse = warehouse_of(settings)
     warehouse.prepare()
-    prepare_sources(warehouse.url("loader"), all_sources(settings))
-    ensure_nlp(warehouse.url("transformer"))
+    prepare_sources(warehouse.url("loader"), load_sources(SOURCES_FOLDER, {}).values())
     with psycopg.connect(warehouse.url("transformer")) as connection:
+        ensure_nlp(connection)
         ensure_audit(connection)
 
 
@@ -196,7 +205,7 @@ def run_dbt(settings: Settings, *arguments: str, show: bool = False) -> None:
     """dbt in a process of its own; output to the terminal or to `logs/dbt.log`."""
     import json
 
-    command = [str(settings.platform_python), "-m", "dbt.cli.main", *arguments]
+    command = [str(settings.platform_python.with_name("dbt")), *arguments]
     command += ["--project-dir", str(DBT_PROJECT), "--profiles-dir", str(DBT_PROJECT)]
     variables = dbt_variables()
     if variables and arguments[0] in {"build", "run", "test", "parse", "compile", "docs", "seed"}:

@@ -25,9 +25,11 @@ def superset_environment(settings: Settings) -> dict[str, str]:
         "TSUR_SUPERSET_SECRET_KEY": settings.credentials.superset_secret_key,
         "TSUR_SUPERSET_DATABASE_URL": warehouse.application_url("superset"),
         "TSUR_SUPERSET_PORT": str(settings.superset_port),
-        "TSUR_SUPERSET_OFFICIAL_URL": warehouse.url("official"),
-        "TSUR_SUPERSET_ANALYST_URL": warehouse.url("analyst"),
+        "TSUR_SUPERSET_OFFICIAL_DATABASE_URL": warehouse.url("official"),
+        "TSUR_SUPERSET_ANALYST_DATABASE_URL": warehouse.url("analyst"),
         "TSUR_SUPERSET_LOGINS": str(settings.home / "secrets" / "superset_logins.json"),
+        "TSUR_SUPERSET_CACHE_DIR": str(settings.home / "superset" / "cache"),
+        "TSUR_SUPERSET_LOG_DAYS": str(settings.log_days),
         "TSUR_DBT_MANIFEST": str(settings.dbt_target / "manifest.json"),
         "DO_NOT_TRACK": "1",
     }
@@ -40,7 +42,7 @@ def superset_service(settings: Settings) -> Service:
         home=settings.home,
         command=[
             *(str(settings.superset_python), "-m", "gunicorn"),
-            *("--config", str(FOLDER / "gunicorn.conf.py"), "superset.app:create_app()"),
+            *("--config", str(FOLDER / "gunicorn.conf.py")),
         ],
         environment=superset_environment(settings),
         folder=settings.home / "superset",

@@ -21,11 +21,12 @@ SANDBOX = {
 DUMP = """
 import json, sys
 from airflow.dag_processing.dagbag import DagBag
-bag = DagBag(sys.argv[1], include_examples=False)
+bag = DagBag(sys.argv[1])
 loaded = sorted({name.split(".")[0] for name in sys.modules})
 def describe(task):
     return {
-        "owner": task.owner, "retries": task.retries, "downstream": sorted(task.downstream_task_ids),
+        "owner": task.owner, "retries": task.retries,
+        "downstream": sorted(task.downstream_task_ids),
         "outlets": [getattr(outlet, "uri", "") for outlet in task.outlets],
         "is_mapped": task.is_mapped if hasattr(task, "is_mapped") else False,
         "trigger_rule": str(task.trigger_rule),
@@ -68,7 +69,7 @@ def bag() -> dict:
         "DBT_SEND_ANONYMOUS_USAGE_STATS": "False",
     }
     project = REPOSITORY / "dbt_project"
-    parse = [sys.executable, "-m", "dbt.cli.main", "parse"]
+    parse = [str(Path(sys.executable).with_name("dbt")), "parse"]
     parse += ["--project-dir", str(project), "--profiles-dir", str(project)]
     subprocess.run(parse, env=environment, check=True, capture_output=True)
     result = subprocess.run(
