@@ -13,6 +13,7 @@ from typing import Any
 from sqlalchemy.engine import make_url
 from tsur_superset.catalogue import install_catalogue
 from tsur_superset.login_throttle import LoginThrottle
+from tsur_superset.interface import install_corrections
 
 
 def _required(name: str, meaning: str) -> str:
@@ -81,6 +82,12 @@ _LOGO = (
     "%3Ctext x='0' y='35' font-family='sans-serif' font-size='34' font-weight='700'"
     " fill='%231f4e79'%3EЦУР%3C/text%3E%3C/svg%3E"
 )
+_SPINNER = (
+    "<svg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 40 40' width='40' height='40'>"
+    "<circle cx='20' cy='20' r='16' fill='none' stroke='#1f6fae' stroke-width='4'"
+    " stroke-dasharray='70 30'><animateTransform attributeName='transform' type='rotate'"
+    " from='0 20 20' to='360 20 20' dur='1s' repeatCount='indefinite'/></circle></svg>"
+)
 THEME_DEFAULT: dict[str, Any] = {
     "token": {
         "brandAppName": APP_NAME,
@@ -90,7 +97,8 @@ THEME_DEFAULT: dict[str, Any] = {
         "brandLogoHref": "/",
         "brandLogoHeight": "24px",
         "brandSpinnerUrl": None,
-        "brandSpinnerSvg": None,
+        # Superset looks for its own in a source folder that the wheel does not have.
+        "brandSpinnerSvg": _SPINNER,
         "colorPrimary": "#1f6fae",
         "colorLink": "#1f6fae",
         "colorError": "#b3261e",
@@ -175,8 +183,8 @@ NATIVE_FILTER_DEFAULT_ROW_LIMIT = 5_000
 PREVENT_UNSAFE_DB_CONNECTIONS = True
 DATASET_IMPORT_ALLOWED_DATA_URLS: list[str] = []
 MAPBOX_API_KEY = ""
-# An empty list of tiles: no map of ours asks a tile server.
-DECKGL_BASE_MAP: list[list[str]] = []
+# No map of ours asks a tile server. An empty list breaks the interface at its start.
+DECKGL_BASE_MAP = [["none", "Без подложки"]]
 ENABLE_CORS = False
 
 # --- cache ----------------------------------------------------------------------------------------
@@ -250,6 +258,7 @@ _throttle = LoginThrottle(
 
 
 def FLASK_APP_MUTATOR(app: Any) -> None:  # noqa: N802 - Superset looks for this name
-    """Our corrections of the Russian catalogue, and the limit on failed logins."""
+    """Our corrections of the Russian catalogue, no telemetry, a limit on failed logins."""
     install_catalogue(app)
+    install_corrections(app)
     _throttle.install(app)

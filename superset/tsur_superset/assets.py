@@ -21,7 +21,6 @@ ASSETS = Path(__file__).resolve().parents[1] / "assets"
 KINDS = ("databases", "datasets", "charts", "dashboards")
 CAPTION_PREFIX = "Основание: "
 CAPTION_METRIC = "caption"
-CAPTION_HEIGHT = 11
 PERIOD_FILTER_TYPE = "filter_time"
 # A module of a kind that needs `eval`, a remote host, or draws Russia wrongly.
 FORBIDDEN_VIZ_TYPES = {"country_map", "sunburst", "sunburst_v2", "handlebars", "mapbox", "world_map"}
@@ -244,15 +243,21 @@ def _add_captions(dashboard: dict[str, Any], assets: Assets) -> None:
                 "uuid": caption["uuid"],
                 "chartId": 2 * number,
                 "width": node["meta"]["width"],
-                "height": _caption_height(node["meta"]["width"]),
+                "height": _caption_height(
+                    node["meta"]["width"], caption["params"]["metrics"][0]["sqlExpression"]
+                ),
                 "sliceName": caption["slice_name"],
             },
         }
 
 
-def _caption_height(width: int) -> int:
-    """Grid units: the narrower the column, the more lines the same sentence takes."""
-    return CAPTION_HEIGHT if width >= 9 else CAPTION_HEIGHT + 5 if width >= 5 else CAPTION_HEIGHT + 15
+def _caption_height(width: int, expression: str) -> int:
+    """Grid units (8 px) for the caption's sentence in a column of `width` twelfths.
+
+    About 18 letters of a line fit a twelfth; figures add some sixty letters to the fixed words."""
+    letters = 60 + sum(len(text) for text in re.findall(r"'([^']*)'", expression) if re.search("[а-я]", text))
+    lines = -(-letters // (18 * width))
+    return 5 + -(-17 * (lines + 1) // 8)
 
 
 def _caption(chart: Mapping[str, Any], dataset: Mapping[str, Any], without_effect: Iterable[str]) -> dict[str, Any]:
@@ -281,7 +286,7 @@ def _caption(chart: Mapping[str, Any], dataset: Mapping[str, Any], without_effec
             "all_columns": [],
             "percent_metrics": [],
             "order_by_cols": [],
-            "row_limit": 1,
+            "row_limit": 10,
             "server_page_length": 10,
             "include_search": False,
             "show_cell_bars": False,
