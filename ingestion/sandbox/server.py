@@ -1,0 +1,161 @@
+"""The sandbox's HTTP side: ПОС exports, registers, GeoReport v2 and VK behind one port."""
+
+from __future__ import annotations
+
+import secrets
+from datetime import date, datetime, timedelta
+from typing import Annotated, Any, Literal
+
+from fastapi import Depends, FastAPI, HTTPException, Query, Request
+from fastapi.responses import JSONResponse, Response
+
+from ingestion.sandbox import tables
+from ingestion.sandbox.regions import REGIONS
+from ingestion.sandbox.vk import RateLimit, VkApi, VkError, error_envelope
+from ingestion.sandbox.workbook import write_csv, write_xlsx
+from ingestion.sandbox.world import Case, World
+
+XLSX_TYPE = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
+GEOREPORT_DAYS = 90
+GEOREPORT_ROWS = 1000
+_ENTITIES = {
+    "messages": (tables.MESSAGE_COLUMNS, tables.message_rows),
+    "cards": (tables.CARD_COLUMNS, tables.card_rows),
+    "history": (tables.HISTORY_COLUMNS, tables.history_rows),
+}
+_REGISTERS = {
+    "municipal_register": (tables.REGISTER_COLUMNS, tables.register_rows),
+    "duty_rosters": (tables.ROSTER_COLUMNS, tables.roster_rows),
+    "checked_replies": (tables.CHECKED_COLUMNS, tables.checked_rows),
+    "populations": (tables.POPULATION_COLUMNS, tables.population_rows),
+}
+
+
+def _moment(value: str, region: str) -> datetime:
+    """A GeoReport time as local naive time; without an offset it is taken as local."""
+    try:
+        parsed = datetime.fromisoformat(value.replace(" ", "+"))
+    except ValueError:
+        raise HTTPException(400, f"not an ISO 8601 time: {value}") from None
+    if parsed.tzinfo is None:
+        return parsed
+    return parsed.astimezone(REGIONS[region].zone).replace(tzinfo=None)
+
+
+def build_app(world: World, token: str) -> FastAPI:
+    """The application over one world.
+
+    ПОС wants ``token`` as a bearer, VK as ``access_token``; registers and GeoReport are open.
+    """
+    app = FastAPI(title="ЦУР sandbox", docs_url=None, redoc_url=None, openapi_url=None)
+    vk_api, vk_limit = VkApi(world), RateLimit()
+
+    def authorised(request: Request) -> None:
+        scheme, _, value = request.headers.get("Authorization", "").partition(" ")
+        if scheme.lower() != "bearer" or not secrets.compare_digest(
+            value.strip().encode(), token.encode()
+        ):
+            raise HTTPException(401, "нужен действующий токен", {"WWW-Authenticate": "Bearer"})
+
+    def not_forged(request: Request) -> None:
+        """Open data needs no token, but a wrong one is refused."""
+        if "Authorization" in request.headers:
+            authorised(request)
+
+    def known(region: str) -> str:
+        if region not in REGIONS:
+            raise HTTPException(404, f"нет такого региона: {region}")
+        return region
+
+    @app.get("/health")
+    def health() -> dict[str, Any]:
+        return {"status": "ok", "as_of": world.as_of.isoformat(), "records": len(world.cases)}
+
+    @app.get("/pos/{region}/export", dependencies=[Depends(authorised)])
+    def pos_export(
+        region: Annotated[str, Depends(known)],
+        first: Annotated[date, Query(alias="from")],
+        until: Annotated[date, Query(alias="to")],
+        entity: Literal["messages", "cards", "history"] = "messages",
+        form: Annotated[Literal["xlsx", "csv"], Query(alias="format")] = "xlsx",
+    ) -> Response:
+        if until < first:
+            raise HTTPException(400, "конец окна раньше начала")
+        columns, rows = _ENTITIES[entity]
+        found = rows(world, region, first, until)
+        if form == "xlsx":
+            return Response(write_xlsx("Выгрузка", columns, found), media_type=XLSX_TYPE)
+        return Response(write_csv(columns, found, encoding="utf-8-sig"), media_type="text/csv")
+
+    @app.get("/registers/{region}/{name}.{form}", dependencies=[Depends(not_forged)])
+    def register(name: str, form: str, region: Annotated[str, Depends(known)]) -> Response:
+        if name not in _REGISTERS or form not in ("csv", "xlsx"):
+            raise HTTPException(404, f"нет такого реестра: {name}.{form}")
+        columns, rows = _REGISTERS[name]
+        if form == "xlsx":
+            return Response(
+                write_xlsx("Реестр", columns, rows(world, region)), media_type=XLSX_TYPE
+            )
+        content = write_csv(columns, rows(world, region), encoding="cp1251")
+        return Response(content, headers={"Content-Type": "text/csv; charset=windows-1251"})
+
+    @app.get("/open311/{region}/v2/services.json", dependencies=[Depends(not_forged)])
+    def services(region: Annotated[str, Depends(known)]) -> list[dict[str, Any]]:
+        return tables.services(world)
+
+    @app.get("/open311/{region}/v2/requests.json", dependencies=[Depends(not_forged)])
+    def requests(
+        region: Annotated[str, Depends(known)],
+        start_date: str | None = None,
+        end_date: str | None = None,
+        status: str | None = None,
+        service_code: str | None = None,
+        page: Annotated[int, Query(ge=1)] = 1,
+        page_size: Annotated[int, Query(ge=1)] = GEOREPORT_ROWS,
+    ) -> Any:
+        # GeoReport v2: "the maximum allowable range is 90 days or the first 1,000 requests".
+        now = world.local_as_of[region]
+        until = _moment(end_date, region) if end_date else None
+        start = _moment(start_date, region) if start_date else None
+        if until is None:
+            reach = timedelta(days=GEOREPORT_DAYS)
+            until = now + timedelta(seconds=1) if start is None else start + reach
+        if start is None:
+            start = until - timedelta(days=GEOREPORT_DAYS)
+        if until - start > timedelta(days=GEOREPORT_DAYS):
+            text = f"the range of start_date and end_date is limited to {GEOREPORT_DAYS} days"
+            return JSONResponse([{"code": 400, "description": text}], status_code=400)
+        wanted = set(status.split(",")) if status else {"open", "closed"}
+        found: list[Case] = [
+            case
+            for case in world.of(region, "open311")
+            if start <= case.received_at < until
+            and ("open" if case.cycles[-1].closed_at is None else "closed") in wanted
+            and (service_code is None or (case.topic and case.topic.service_code == service_code))
+        ]
+        size = min(page_size, GEOREPORT_ROWS)
+        chosen = found[(page - 1) * size : page * size]
+        return JSONResponse(
+            [tables.open311_request(world, case) for case in chosen],
+            headers={"X-Total-Count": str(len(found))},
+        )
+
+    def answer_vk(method: str, params: dict[str, str]) -> dict[str, Any]:
+        given = params.get("access_token", "")
+        if not secrets.compare_digest(given.encode(), token.encode()):
+            raise VkError(5)
+        vk_limit.spend(given)
+        return vk_api.call(method, params)
+
+    @app.api_route("/vk/method/{method}", methods=["GET", "POST"])
+    async def vk_method(method: str, request: Request) -> dict[str, Any]:
+        params: dict[str, str] = dict(request.query_params)
+        if request.method == "POST":
+            form = await request.form()
+            params |= {key: str(value) for key, value in form.items()}
+        try:
+            return answer_vk(method, params)
+        except VkError as error:
+            return error_envelope(error, method, params)
+
+    return app
