@@ -127,6 +127,7 @@ MOMENTS = """
     select region_code, max(as_of) as as_of, count(*) as row_count
     from marts.fct_appeals group by region_code order by region_code
 """
+REGIONS = "select region_code, region_name from marts.dim_regions"
 
 
 @dataclass(frozen=True)
@@ -198,6 +199,8 @@ def _contents(database_url: str) -> dict[str, Any]:
         reasons = _rows(connection, REASONS) if is_built else []
         has_appeals = _is_readable(connection, "marts.fct_appeals")
         moments = _rows(connection, MOMENTS) if has_appeals else []
+        has_regions = _is_readable(connection, "marts.dim_regions")
+        regions = _rows(connection, REGIONS) if has_regions else []
     failed = [result for result in results if result.state.startswith(("failed", "error"))]
     failed.sort(key=lambda result: (result.severity != "critical", result.stage != "raw"))
     return {
@@ -215,6 +218,7 @@ def _contents(database_url: str) -> dict[str, Any]:
         "ledger_states": LEDGER_STATES,
         "reasons": reasons,
         "moments": moments,
+        "regions": {row["region_code"]: row["region_name"] for row in regions},
         "stages": {stage.value: name for stage, name in STAGES.items()},
         "severities": {severity.value: name for severity, name in SEVERITIES.items()},
         "outcomes": OUTCOMES,
@@ -264,11 +268,17 @@ def _shown(row: dict[str, Any]) -> Shown:
         unexpected=row["unexpected_count"],
         meaning=check.meaning if check else "Проверка больше не выполняется.",
         action=check.action if check else "",
-        error=details.get("error", ""),
+        error=_error(details),
         groups=details.get("groups", []),
         samples=details.get("samples", [{"sample_id": name} for name in row["sample_ids"]]),
         checked_at=row["checked_at"],
     )
+
+
+def _error(details: dict[str, Any]) -> str:
+    if "missing" in details:
+        return f"нет таблицы или права её читать: {', '.join(details['missing'])}"
+    return str(details.get("error", ""))
 
 
 def _state(row: dict[str, Any]) -> str:

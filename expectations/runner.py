@@ -164,6 +164,7 @@ def _validate(checks: list[Check], present: set[str], database_url: str) -> list
                 check,
                 f"{', '.join(missing)}: the relation does not exist, or tsur_transformer may not "
                 "read it",
+                missing=missing,
             )
         else:
             suites.setdefault(check.relation, []).append(position)
@@ -258,7 +259,7 @@ def _expectation(check: Check, position: int) -> Expectation:
     )
 
 
-def _unanswered(check: Check, reason: str) -> CheckResult:
+def _unanswered(check: Check, reason: str, **details: Any) -> CheckResult:
     return CheckResult(
         check=check,
         suite=check.relation,
@@ -267,7 +268,7 @@ def _unanswered(check: Check, reason: str) -> CheckResult:
         unexpected_count=None,
         total_count=None,
         sample_ids=[],
-        details={"error": reason},
+        details={"error": reason, **details},
         checked_at=datetime.now(UTC),
     )
 

@@ -387,8 +387,12 @@ def load_checks(sources: Iterable[SourceTable]) -> list[Check]:
             rows=f"""
                 select
                     load_id::text as sample_id,
-                    'загрузка ' || load_id || ': ' || outcome
-                    || coalesce(', ' || error_class, '') as label,
+                    'загрузка ' || load_id || case outcome
+                        when 'failed' then ': ошибка'
+                        when 'interrupted' then ': прервана'
+                        when 'running' then ': не закончена'
+                        else ': успех'
+                    end || coalesce(' ' || error_class, '') as label,
                     {group} as group_label,
                     outcome in ('failed', 'interrupted')
                     or (outcome = 'running'

@@ -32,7 +32,7 @@ create table marts.fct_deadlines (
     source_verdict text, as_of timestamptz, is_verdict_mismatch boolean, exclusion_code text,
     is_opened boolean
 );
-create table marts.dim_regions (region_code text);
+create table marts.dim_regions (region_code text, region_name text);
 create table marts.mart_case_ledger (
     record_key uuid, source_code text, region_code text, native_id text, ledger_state text,
     reason text, case_id uuid, duplicate_of_case_id uuid
@@ -204,7 +204,8 @@ def _fill_marts(connection: psycopg.Connection) -> None:
     )
     versions = f"'{AS_OF}', '1', '1'"
     for statement in (
-        "insert into marts.dim_regions values ('tambov'), ('boston')",
+        "insert into marts.dim_regions values ('tambov', 'Тамбовская область'), "
+        "('boston', 'Бостон (США)')",
         "insert into marts.mart_deadline_compliance values "
         f"('2026-10-01', 'tambov', 'ROADS', 'body', 'Орган', 1, 1, 1, 0, 0, 0, 0, 0, {versions}), "
         f"('2026-12-01', 'tambov', 'ROADS', 'body', 'Орган', 1, 0, 0, 0, 0, 1, 0, 0, {versions}), "

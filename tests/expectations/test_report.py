@@ -137,7 +137,7 @@ def test_loads_show_the_identity(line: Line, tmp_path: Path) -> None:
     check(line)
     text = page(line, tmp_path).text
 
-    expected = f"boston_311_2015 rows boston 1 {number(1234567)} 2 {number(1234563)} 2 да"
+    expected = f"boston_311_2015 rows Бостон (США) 1 {number(1234567)} 2 {number(1234563)} 2 да"
     assert expected.replace("\u00a0", " ") in text
 
 
@@ -145,7 +145,7 @@ def test_the_ledger_says_where_each_case_ended(line: Line, tmp_path: Path) -> No
     check(line)
     text = page(line, tmp_path).text
 
-    assert "pos tambov 3 2 1 0 0 0" in text
+    assert "pos Тамбовская область 3 2 1 0 0 0" in text
     assert "Всего 5 4 1 0 0 0" in text
     assert "pos объединено с другим Тот же текст. 1" in text
 
@@ -173,7 +173,7 @@ def test_a_check_that_could_not_be_computed_is_shown_with_its_error(
     text = page(line, tmp_path).text
 
     assert "Не вычислена Балл рейтинга раскладывается на составляющие" in text
-    assert "marts.mart_agency_rating_dimensions: the relation does not exist" in text
+    assert "нет таблицы или права её читать: marts.mart_agency_rating_dimensions" in text
 
 
 def test_empty_tables_give_a_report(empty_line: Line, tmp_path: Path) -> None:
