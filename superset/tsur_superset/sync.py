@@ -4,8 +4,7 @@ One process does it all, since each start of Superset costs seconds. Running it 
 nothing: objects are found by UUID (roles and rules by name) and keep their ids. What is no longer
 declared is removed, as far as it came from here; what people made themselves is left alone.
 
-Run by path, never as a module of the repository:
-    PYTHONPATH=superset PYTHON superset/tsur_superset/sync.py [--verify]
+    PYTHONPATH=superset PYTHON -m tsur_superset.sync [--verify]
 """
 
 from __future__ import annotations
@@ -16,6 +15,7 @@ import os
 import stat
 import sys
 import time
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -24,6 +24,7 @@ from pathlib import Path
 from typing import Any
 
 import yaml
+from sqlalchemy.exc import SAWarning
 
 HERE = Path(__file__).resolve().parent
 if str(HERE.parent) not in sys.path:
@@ -58,6 +59,7 @@ class Login:
 
 def main() -> int:
     """Entry point; 0 when Superset is as declared (and, with `--verify`, every chart answers)."""
+    warnings.filterwarnings("ignore", category=SAWarning)
     parser = argparse.ArgumentParser(description="Superset: schema, roles, logins, assets, row security.")
     parser.add_argument("--assets", type=Path, default=asset_files.ASSETS, help="folder of the assets")
     parser.add_argument("--verify", action="store_true", help="then ask every chart for its data")
@@ -71,7 +73,11 @@ def main() -> int:
         if arguments.check_only:
             return 0
         logins = read_logins(Path(_required("TSUR_SUPERSET_LOGINS")))
-        app = _synchronise(declared, logins)
+        with _step("запуск Superset"):
+            from superset.app import create_app
+
+            app = create_app()
+        synchronise(app, declared, logins)
         if arguments.verify:
             from tsur_superset.verify import verify_all
 
@@ -86,14 +92,16 @@ def main() -> int:
 
 
 def read_logins(path: Path) -> list[Login]:
-    """Logins from the JSON file `{"superset": {"official": {"username": …, "password": …}, …}}`.
+    """Logins from the JSON file `{"official": {"username": …, "password": …}, …}`, which may also
+    stand under the key `superset`.
 
     Raises `SyncError` when the file can be read by others or has an unknown key."""
     try:
         mode = stat.S_IMODE(path.stat().st_mode)
-        content = json.loads(path.read_text("utf-8"))["superset"]
-    except (OSError, ValueError, KeyError) as error:
-        raise SyncError(f"logins file {path}: {error!r}; it must be JSON with the key «superset»") from None
+        content = json.loads(path.read_text("utf-8"))
+    except (OSError, ValueError) as error:
+        raise SyncError(f"logins file {path} cannot be read: {error!r}") from None
+    content = content.get("superset", content)
     if mode & 0o077:
         raise SyncError(f"logins file {path} has mode {mode:04o}; run chmod 600 on it")
     unknown = set(content) - set(ROLE_OF_LOGIN)
@@ -102,11 +110,10 @@ def read_logins(path: Path) -> list[Login]:
     return [Login(key, entry["username"], entry["password"]) for key, entry in content.items()]
 
 
-def _synchronise(declared: asset_files.Assets, logins: list[Login]) -> Any:
-    with _step("запуск Superset"):
-        from superset.app import create_app
+def synchronise(app: Any, declared: asset_files.Assets, logins: list[Login]) -> None:
+    """Brings the metadata behind `app` to what is declared; see the module's text.
 
-        app = create_app()
+    Raises `SyncError` or `AssetError`; nothing of the assets is then half imported."""
     with app.app_context():
         with _step("схема метаданных"):
             _migrate()
@@ -147,7 +154,6 @@ def _synchronise(declared: asset_files.Assets, logins: list[Login]) -> Any:
 
             cache_manager.data_cache.clear()
             cache_manager.cache.clear()
-    return app
 
 
 def default_period(address: str) -> str | None:
@@ -166,7 +172,7 @@ def default_period(address: str) -> str | None:
             )
             row = cursor.fetchone()
     except psycopg2.errors.UndefinedTable:
-        raise SyncError("marts.mart_deadline_compliance is missing: run `tsur build` first") from None
+        return None
     except psycopg2.OperationalError as error:
         raise SyncError(f"the warehouse does not answer the official's role: {error}") from None
     last: date | None = row[0] if row else None

@@ -3,7 +3,7 @@
 The requests go through Superset's own API and permission checks, in this process, without a server.
 Exit code 0 only when every chart answered; each that did not is named with its reason.
 
-    PYTHONPATH=superset PYTHON superset/tsur_superset/verify.py [--as official] [--json]
+    PYTHONPATH=superset PYTHON -m tsur_superset.verify [--as official] [--json]
 """
 
 from __future__ import annotations

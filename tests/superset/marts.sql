@@ -1,10 +1,6 @@
 -- The three marts as the contract names them, filled with invented figures: 25 months,
 -- 5 regions, 8 blocks, OTHER and unknown. Deterministic (hashtext), so that tests can count.
 create schema if not exists marts;
-create schema if not exists raw;
-create table raw.pos_messages (raw_id bigint, payload jsonb);
-insert into raw.pos_messages values (1, '{"text": "secret"}');
-
 create table marts.dim_blocks (block_code text primary key, block_name text);
 insert into marts.dim_blocks values
   ('HEALTH', 'Здравоохранение'), ('EDU', 'Образование'), ('SOC', 'Социальная защита'),
@@ -159,9 +155,5 @@ cross join lateral (
 ) as v (raw_value);
 
 drop function pg_temp.h(text, int);
-do $$ begin
-  create role tsur_official login password 'official';
-  create role tsur_analyst login password 'analyst';
-exception when duplicate_object then null; end $$;
 grant usage on schema marts to tsur_official, tsur_analyst;
 grant select on all tables in schema marts to tsur_official, tsur_analyst;
