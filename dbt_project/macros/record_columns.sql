@@ -24,7 +24,8 @@
         is_deleted_at_source boolean, url text
 {%- endmacro %}
 
-{% macro case_columns() -%}
+{#- `message_text`: an expression, where a source writes its texts in a way of its own. -#}
+{% macro case_columns(message_text='fields.text') -%}
     {{ record_key_columns() }},
         coalesce(fields.is_deleted_at_source, false) as is_deleted_at_source,
         -- what it is
@@ -56,7 +57,7 @@
         fields.category,
         fields.subcategory,
         fields.fact,
-        fields.text as message_text,
+        {{ message_text }} as message_text,
         fields.reply_text,
         fields.url,
         -- bodies and people

@@ -6,7 +6,8 @@ with source as (
 
 renamed as (
     select
-        {{ case_columns() }}
+        -- Every text of this export starts with a stray apostrophe.
+        {{ case_columns(message_text="regexp_replace(fields.text, '^''', '')") }}
     from source
     cross join lateral jsonb_to_record(source.record) as fields (
         {{ case_fields() }}

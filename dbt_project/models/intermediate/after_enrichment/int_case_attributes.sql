@@ -43,14 +43,7 @@ current_enrichments as (
 ),
 
 municipality_names as (
-    select
-        region_code,
-        {{ match_key('municipality_name') }} as municipality_key,
-        min(municipality_code) as municipality_code
-    from municipalities
-    group by region_code, {{ match_key('municipality_name') }}
-    union
-    select region_code, municipality_code, municipality_code from municipalities
+    select * from {{ ref('int_municipality_names') }}
 ),
 
 -- A text that names one municipality of its region is placed there; one that names two is not.

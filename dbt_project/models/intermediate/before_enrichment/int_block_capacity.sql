@@ -18,14 +18,22 @@ labels as (
         spellings.block_code,
         {{ match_key('spellings.spelling') }} as label_key
     from (
-        select null as region_code, blocks.block_code, names.spelling
+        select
+            null as region_code,
+            blocks.block_code,
+            names.spelling
         from blocks
-        cross join lateral unnest(
-            array[blocks.block_code, blocks.block_name]
-            || string_to_array(coalesce(blocks.aliases, ''), '|')
-        ) as names (spelling)
+        cross join
+            lateral unnest(
+                array[blocks.block_code, blocks.block_name]
+                || string_to_array(coalesce(blocks.aliases, ''), '|')
+            ) as names (spelling)
         union all
-        select region_code, block_code, label from region_blocks
+        select
+            region_code,
+            block_code,
+            label
+        from region_blocks
     ) as spellings
     where {{ match_key('spellings.spelling') }} is not null
 ),

@@ -22,25 +22,41 @@ known as (
         names.body_key,
         min(bodies.body_code) as body_code
     from bodies
-    cross join lateral (
-        select {{ match_key('spelling') }} as body_key
-        from unnest(
-            array[bodies.body_name] || string_to_array(coalesce(bodies.aliases, ''), '|')
-        ) as spellings (spelling)
-    ) as names
+    cross join
+        lateral (
+            select {{ match_key('spelling') }} as body_key
+            from unnest(
+                array[bodies.body_name] || string_to_array(coalesce(bodies.aliases, ''), '|')
+            ) as spellings (spelling)
+        ) as names
     where names.body_key is not null
     group by bodies.region_code, names.body_key
 ),
 
 met as (
-    select region_code, body_label as body_name, {{ match_key('body_label') }} as body_key
+    select
+        region_code,
+        body_label as body_name,
+        {{ match_key('body_label') }} as body_key
     from cases
     union all
-    select region_code, received_body_label, {{ match_key('received_body_label') }} from cases
+    select
+        region_code,
+        received_body_label,
+        {{ match_key('received_body_label') }}
+    from cases
     union all
-    select region_code, body, {{ match_key('body') }} from history
+    select
+        region_code,
+        body,
+        {{ match_key('body') }}
+    from history
     union all
-    select region_code, body, {{ match_key('body') }} from checks
+    select
+        region_code,
+        body,
+        {{ match_key('body') }}
+    from checks
 ),
 
 observed as (

@@ -11,11 +11,12 @@ days as (
         exceptions.day_kind,
         exceptions.clause,
         extract(isodow from series.day) >= 6 as is_weekend
-    from generate_series(
-        date '{{ var("calendar_first_date") }}',
-        date '{{ var("calendar_last_date") }}',
-        interval '1 day'
-    ) as series (day)
+    from
+        generate_series(
+            date '{{ var("calendar_first_date") }}',
+            date '{{ var("calendar_last_date") }}',
+            interval '1 day'
+        ) as series (day)
     cross join (values ('ru'), ('weekends')) as calendars (calendar_code)
     left join exceptions
         on

@@ -67,16 +67,27 @@ found as (
     union all
     select by_text.*
     from by_text
-    where not exists (select 1 from by_number where by_number.case_id = by_text.case_id)
+    where not exists (
+        select 1 from by_number
+        where by_number.case_id = by_text.case_id
+    )
 ),
 
 -- A duplicate of a duplicate is one of the case that survives. Each step goes to a case that survives
 -- sooner, so the walk ends.
 chains as (
-    select case_id, original_case_id, evidence, 1 as steps
+    select
+        case_id,
+        original_case_id,
+        evidence,
+        1 as steps
     from found
     union all
-    select chains.case_id, found.original_case_id, chains.evidence, chains.steps + 1
+    select
+        chains.case_id,
+        found.original_case_id,
+        chains.evidence,
+        chains.steps + 1 as steps
     from chains
     inner join found on chains.original_case_id = found.case_id
 )
@@ -86,4 +97,4 @@ select distinct on (case_id)
     original_case_id as duplicate_of_case_id,
     evidence
 from chains
-order by case_id, steps desc
+order by case_id asc, steps desc

@@ -58,9 +58,10 @@ derived as (
         true as is_derived,
         cases.observed_at as recorded_at
     from cases
-    cross join lateral (
-        values ('received', cases.received_at), ('answered', cases.closed_at)
-    ) as facts (event_code, occurred_at)
+    cross join
+        lateral (
+            values ('received', cases.received_at), ('answered', cases.closed_at)
+        ) as facts (event_code, occurred_at)
     left join body_names
         on cases.region_code = body_names.region_code and cases.body_key = body_names.body_key
     left join cases_with_history on cases.case_id = cases_with_history.case_id

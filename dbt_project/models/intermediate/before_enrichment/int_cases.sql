@@ -8,7 +8,7 @@ cards as (
     select distinct on (region_code, native_id) *
     from {{ ref('stg_pos_cards') }}
     where not is_deleted
-    order by region_code, native_id, observed_at desc, record_key
+    order by region_code asc, native_id asc, observed_at desc, record_key asc
 ),
 
 data_sources as (

@@ -34,7 +34,10 @@ verdicts as (
 living as (
     select
         cycles.*,
-        coalesce(cycles.registered_at, cycles.opened_at) as registration_at
+        (cycles.opened_at at time zone cycles.time_zone)::date as opened_date,
+        (
+            coalesce(cycles.registered_at, cycles.opened_at) at time zone cycles.time_zone
+        )::date as registration_date
     from cycles
     inner join ledger on cycles.case_id = ledger.case_id
 ),
@@ -49,32 +52,32 @@ ruled as (
         rules.count_from,
         rules.rollover,
         rules.extension_max_days,
-        starts.start_date
+        case rules.start_event
+            when 'registered' then living.registration_date else living.opened_date
+        end as start_date
     from living
     inner join rules
         on
             living.regime_code = rules.regime_code
             and rules.region_code in (living.region_code, '*')
-            and (rules.is_fast_track is null or rules.is_fast_track = living.is_fast_track)
-    cross join lateral (
-        select
-            (
-                case
-                    when rules.start_event = 'registered' then living.registration_at
-                    else living.opened_at
-                end at time zone living.time_zone
-            )::date as start_date
-    ) as starts
+            and (rules.is_fast_track is null or living.is_fast_track = rules.is_fast_track)
     where
         living.deadline_mode = 'rule'
-        and starts.start_date >= rules.valid_from
-        and (rules.valid_to is null or starts.start_date < rules.valid_to)
+        and case rules.start_event
+            when 'registered' then living.registration_date else living.opened_date
+        end >= rules.valid_from
+        and (
+            rules.valid_to is null
+            or case rules.start_event
+                when 'registered' then living.registration_date else living.opened_date
+            end < rules.valid_to
+        )
     order by
-        living.case_id,
-        living.cycle_no,
+        living.case_id asc,
+        living.cycle_no asc,
         (rules.region_code <> '*') desc,
         rules.priority desc,
-        rules.rule_code
+        rules.rule_code asc
 ),
 
 -- Day n of the term, before it moves off a day without work.
@@ -223,12 +226,12 @@ holders as (
     inner join events
         on
             judged.case_id = events.case_id
-            and events.cycle_no <= judged.cycle_no
+            and judged.cycle_no >= events.cycle_no
             and events.occurred_at <= least(judged.due_at, judged.closed_at, judged.as_of)
     where events.body_code is not null
     order by
-        judged.case_id,
-        judged.cycle_no,
+        judged.case_id asc,
+        judged.cycle_no asc,
         events.occurred_at desc,
         -- Within one minute the later step of the lifecycle holds the case.
         array_position(

@@ -1,11 +1,21 @@
 -- Which block a label of a source stands for. A label that was left open (no block) decides nothing.
 with catalogue as (
-    select source_code, label_kind, label, block_code, is_fast_track_eligible
+    select
+        source_code,
+        label_kind,
+        label,
+        block_code,
+        is_fast_track_eligible
     from {{ ref('topic_catalog') }}
 ),
 
 mapped as (
-    select source_code, label_kind, label, block_code, false as is_fast_track_eligible
+    select
+        source_code,
+        label_kind,
+        label,
+        block_code,
+        false as is_fast_track_eligible
     from {{ ref('label_blocks') }}
 ),
 

@@ -5,7 +5,7 @@ with cases as (
 
 select distinct on (text_hash)
     text_hash,
-    message_text as "text",
+    message_text as text,
     region_code
 from cases
 where text_hash is not null

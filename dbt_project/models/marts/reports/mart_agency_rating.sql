@@ -53,7 +53,7 @@ placed as (
         ) as place,
         row_number() over (
             partition by period_kind, period_start, region_code, body_kind_code
-            order by score desc, score_high desc, body_code
+            order by score desc, score_high desc, body_code asc
         ) as tier_order
     from scored
     where is_ranked
@@ -112,7 +112,7 @@ select
     tiered.score::numeric(4, 1) as score,
     tiered.score_low::numeric(4, 1) as score_low,
     tiered.score_high::numeric(4, 1) as score_high,
-    tiered.place::int as "rank",
+    tiered.place::int as rank,
     case
         when tiered.tier_order >= tiered.start_c then 'C'
         when tiered.tier_order >= tiered.start_b then 'B'

@@ -99,11 +99,11 @@ daily as (
         select
             region_code,
             block_code,
-            closed_date,
-            0,
-            0,
-            1,
-            -(not is_never_open)::int
+            closed_date as activity_date,
+            0 as intake,
+            0 as reopened,
+            1 as closures,
+            -(not is_never_open)::int as waiting_change
         from spans
         where closed_date is not null
     ) as movements
@@ -166,7 +166,7 @@ closures_28d as (
             weeks.region_code = daily.region_code
             and weeks.block_code = daily.block_code
             and daily.activity_date > weeks.last_date - 28
-            and daily.activity_date <= weeks.last_date
+            and weeks.last_date >= daily.activity_date
     group by weeks.region_code, weeks.block_code, weeks.week_start
 ),
 

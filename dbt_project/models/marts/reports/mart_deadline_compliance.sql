@@ -54,7 +54,7 @@ counted as (
         ) as on_time,
         count(*) filter (where deadlines.deadline_status = 'late') as late,
         count(*) filter (where deadlines.deadline_status = 'overdue_open') as overdue_open,
-        count(*) filter (where deadlines.deadline_status = 'open') as "open",
+        count(*) filter (where deadlines.deadline_status = 'open') as open,
         -- Answered before a term that ends after the report: it joins the cohort on its due date.
         count(*) filter (
             where deadlines.deadline_status = 'on_time' and deadlines.due_at > deadlines.as_of
@@ -96,7 +96,7 @@ select
     counted.on_time,
     counted.late,
     counted.overdue_open,
-    counted."open",
+    counted.open,
     counted.answered_not_yet_due,
     counted.undefined,
     counted.extended,
