@@ -195,9 +195,9 @@ def dbt_manifest() -> Path:
     return get_settings().dbt_target / "manifest.json"
 
 
-def dbt_variables() -> dict[str, Any]:
+def dbt_variables(settings: Settings | None = None) -> dict[str, Any]:
     """The variables of every dbt run in this home."""
-    as_of = get_settings().as_of_variable
+    as_of = (settings or get_settings()).as_of_variable
     return {"as_of": as_of} if as_of else {}
 
 
@@ -207,7 +207,7 @@ def run_dbt(settings: Settings, *arguments: str, show: bool = False) -> None:
 
     command = [str(settings.platform_python.with_name("dbt")), *arguments]
     command += ["--project-dir", str(DBT_PROJECT), "--profiles-dir", str(DBT_PROJECT)]
-    variables = dbt_variables()
+    variables = dbt_variables(settings)
     if variables and arguments[0] in {"build", "run", "test", "parse", "compile", "docs", "seed"}:
         command += ["--vars", json.dumps(variables)]
     log = settings.home / "logs" / "dbt.log"
@@ -272,7 +272,10 @@ def check(stage: str, *, run_id: str) -> dict[str, int]:
         stage,
         database_url=warehouse_of(settings).url("transformer"),
         run_id=run_id,
-        sources=source_tables(enabled_sources(settings)),
+        # The ledger speaks of every table of raw, whether its source is read today or not.
+        sources=source_tables(
+            enabled_sources(settings) if stage == "raw" else all_sources(settings)
+        ),
     )
     return {"checks": len(outcome.results), "findings": len(outcome.findings)}
 
