@@ -1,6 +1,6 @@
 """The sandbox's HTTP side: ПОС exports, registers, GeoReport v2 and VK behind one port."""
 
-from __future__ import annotations
+# No postponed annotations here: FastAPI reads the dependencies that are named inside a function.
 
 import secrets
 from datetime import date, datetime, timedelta

@@ -702,5 +702,5 @@ def compose_reply(rng: Random, *, day: date, phone: str) -> str:
 def compose_announcement(rng: Random, *, day: date) -> str:
     """What an authority publishes on its own wall."""
     lead = rng.choice(_ANNOUNCEMENTS).replace("{work}", rng.choice(_WORKS))
-    second = f"На {day.day} {_MONTHS[day.month - 1]} в работе {rng.randint(3, 240)} объектов."
+    second = f"На {day.day} {_MONTHS[day.month - 1]} объектов в работе: {rng.randint(3, 240)}."
     return f"{lead} {second}"

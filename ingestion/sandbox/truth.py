@@ -46,6 +46,7 @@ def case_truth(world: World, case: Case) -> dict[str, Any]:
         "native_id": case.native_id,
         "kind": case.kind,
         "received_at": _stamp(case, case.received_at),
+        "received_date": case.received_at.date().isoformat(),
         "topic_code": case.topic.code if case.topic else None,
         "block_code": case.topic.block_code if case.topic else None,
         "topic": topic,

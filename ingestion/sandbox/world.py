@@ -203,6 +203,11 @@ def _habit(seed: int, body_code: str, quarter: int) -> _Habit:
     )
 
 
+@lru_cache(maxsize=8192)
+def _staff_name(seed: int, body_code: str, number: int) -> str:
+    return invent_person(Random(f"{seed}|{body_code}|staff|{number}")).full_name
+
+
 def _quarter(day: date) -> int:
     return day.year * 4 + (day.month - 1) // 3
 
@@ -465,6 +470,10 @@ class _RegionMaker:
             case.has_labels = shape > 0.01
             case.has_fact = shape > 0.04
             self._live_pos(rng, case)
+            # The history export knows minutes, and so does the truth.
+            case.received_at = case.received_at.replace(second=0)
+            for event in case.events:
+                event.at = event.at.replace(second=0, microsecond=0)
         else:
             case.is_fast_track = eligible
             case.has_labels = rng.random() > 0.015
@@ -620,11 +629,10 @@ class _RegionMaker:
         flip, empty, raised_draw = rng.random(), rng.random(), rng.random()
         reply_seed, phone = rng.randrange(10**9), f"+7{4000000000 + rng.randrange(10**9)}"
         answer_draws = [rng.random() for _ in range(3)]
-        case.staff = tuple(  # type: ignore[assignment]
-            invent_person(
-                Random(f"{self.seed}|{case.body.code}|staff|{rng.randrange(4)}")
-            ).full_name
-            for _ in range(3)
+        case.staff = (
+            _staff_name(self.seed, case.body.code, rng.randrange(4)),
+            _staff_name(self.seed, case.body.code, 4 + rng.randrange(4)),
+            _staff_name(self.seed, case.body.code, 8),
         )
         case.questions_raised = 1 if raised_draw < 0.62 else (2 if raised_draw < 0.9 else 3)
         if case.source_code == "pos":
@@ -872,7 +880,7 @@ class _RegionMaker:
 
     def _answer_on_wall(self, rng: Random, case: Case) -> None:
         """The body answers a comment in its thread: no case."""
-        at = case.received_at + timedelta(hours=rng.uniform(0.5, 40))
+        at = case.received_at + timedelta(minutes=rng.randint(30, 2400))
         if at > self.now:
             return
         reply = Case(
