@@ -82,6 +82,10 @@ class BlockModel:
             "lexicon": {"exact": self.lexicon.exact, "prefixes": self.lexicon.prefixes},
         }
         _write(folder / "model.json", description, indent=None)
+        self.save_metrics(folder)
+
+    def save_metrics(self, folder: Path) -> None:
+        """Writes only `metrics.json`."""
         _write(folder / "metrics.json", self.metrics, indent=2)
 
     @classmethod

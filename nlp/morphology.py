@@ -37,7 +37,7 @@ class Form:
     surname_share: float
     patronymic_share: float
     place_share: float
-    surname_lemma: str
+    common_share: float
     is_genitive_surname: bool
     is_nominative_name: bool
     is_genitive_name: bool
@@ -85,25 +85,35 @@ class Morphology:
 
     def _analyze(self, word: str) -> Form:
         if not word or not any("а" <= char <= "я" or char == "ё" for char in word):
-            return Form(word, "", False, 0.0, 0.0, 0.0, 0.0, "", False, False, False)
+            return Form(word, "", False, 0.0, 0.0, 0.0, 0.0, 0.0, False, False, False)
         readings = analyzer().parse(word)
         if not readings:
-            return Form(word, "", False, 0.0, 0.0, 0.0, 0.0, "", False, False, False)
+            return Form(word, "", False, 0.0, 0.0, 0.0, 0.0, 0.0, False, False, False)
         shares = {"Name": 0.0, "Surn": 0.0, "Patr": 0.0, "Geox": 0.0}
-        surname_lemma = ""
+        common = 0.0
         genitive_surname = nominative_name = genitive_name = False
         for reading in readings:
             tag = reading.tag
             for grammeme in shares:
                 if grammeme in tag:
                     shares[grammeme] += reading.score
+            if not any(grammeme in tag for grammeme in shares):
+                common += reading.score
             if "Surn" in tag:
-                surname_lemma = surname_lemma or reading.normal_form
                 genitive_surname = genitive_surname or "gent" in tag
             if "Name" in tag:
                 nominative_name = nominative_name or "nomn" in tag
                 genitive_name = genitive_name or "gent" in tag
         best = readings[0]
+        if not best.is_known and not {word, best.normal_form} & first_names():
+            # pymorphy3 guesses «Крохалева» to be a first name: more likely a surname.
+            shares["Surn"], shares["Name"] = shares["Surn"] + shares["Name"], 0.0
+        if "-" in word.strip("-"):
+            # «Анна-Мария», «Соловьёв-Седой»: a half that is a name makes the whole one.
+            for half in (self.form(part) for part in word.split("-") if len(part) > 2):
+                shares["Name"] = max(shares["Name"], half.name_share)
+                shares["Surn"] = max(shares["Surn"], half.surname_share)
+                shares["Patr"] = max(shares["Patr"], half.patronymic_share)
         return Form(
             lemma=_ABBREVIATIONS.get(word, best.normal_form.replace("ё", "е")),
             part=str(best.tag.POS or ""),
@@ -112,7 +122,7 @@ class Morphology:
             surname_share=shares["Surn"],
             patronymic_share=shares["Patr"],
             place_share=shares["Geox"],
-            surname_lemma=surname_lemma,
+            common_share=common,
             is_genitive_surname=genitive_surname,
             is_nominative_name=nominative_name,
             is_genitive_name=genitive_name,

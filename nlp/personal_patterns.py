@@ -128,10 +128,17 @@ _FLAT = re.compile(
 )
 _QUARTER = re.compile(r"кв\.?\s*(?:19|20)\d{2}$", _FLAGS)
 _FLAT_AFTER = re.compile(
-    r"(?<![\d\w.,\-])\d{1,3}(?:\s?[-–]?\s?(?:й|я|ю|ой|ая|ую))?\s+(?:квартир(?:а|е|у|ой)|кв)(?![\w])(?!\s*\.?\s*(?:м|метр))",
+    r"(?<![\d\w.,\-])\d{1,3}(?:\s?[-–]?\s?(?:й|я|ю|ой|ая|ую))?\s+(?:квартир(?:а|е|у|ой)|кв)(?![\w])"
+    r"(?!\s*\.?\s*(?:м|метр|(?:19|20)\d\d))",
     _FLAGS,
 )
-_FLAT_AFTER_PLURAL = re.compile(r"(?<=из )(?<!\d)\d{1,3}(?:-?[йоя]{0,2})\s+квартиры(?!\w)", _FLAGS)
+# «45 квартиры» can only be a number; «3 квартиры» is a count, unless people live there.
+_FLAT_GENITIVE = re.compile(
+    r"(?<![\d\w.,\-])(?:\d{0,2}(?:1\d|[05-9]|(?<=\d)1)|1)(?:-?(?:й|я|ой|ей))?\s+квартиры(?!\w)"
+    r"|(?:(?<=из )|(?<=жильцы )|(?<=жилец )|(?<=жителя )|(?<=жители )|(?<=житель )|(?<=соседи )|"
+    r"(?<=сосед )|(?<=хозяин )|(?<=хозяева )|(?<=собственник ))\d{1,3}(?:-?(?:й|я|ой|ей))?\s+квартиры(?!\w)",
+    _FLAGS,
+)
 # A house and a flat joined by a hyphen: «ул. Ленина, 12-45», «Ленина 12а-45», «д. 12 - 45».
 _HOUSE_FLAT = re.compile(
     r"((?:(?<!\w)(?:ул|пр|пр-т|пр-кт|пер|б-р|ш|мкр|д|дом|дома|доме|улиц[аеыу]|проспект\w*|переул\w+|"
@@ -202,7 +209,7 @@ def mask_patterns(text: str) -> tuple[str, Counts]:
     text = _PHONE_AREA.sub(_whole(PHONE, counts), text)
     text = _FLAT.sub(_flat_or_quarter(counts), text)
     text = _FLAT_AFTER.sub(_whole(FLAT, counts), text)
-    text = _FLAT_AFTER_PLURAL.sub(_whole(FLAT, counts), text)
+    text = _FLAT_GENITIVE.sub(_whole(FLAT, counts), text)
     text = _HOUSE_FLAT.sub(_keep_house(counts), text)
     text = _PHONE_CITY.sub(_whole(PHONE, counts), text)
     text = _UK_PHONE.sub(_whole(PHONE, counts), text)

@@ -8,9 +8,11 @@ from __future__ import annotations
 
 from collections import Counter
 
-from spacy.tokens import Doc, Token
+from spacy.tokens import Doc
 
 _DOCUMENT_FIELDS: dict[str, object] = {
+    "words": None,
+    "forms": None,
     "masked_text": None,
     "pattern_counts": None,
     "personal_data": None,
@@ -25,11 +27,10 @@ _DOCUMENT_FIELDS: dict[str, object] = {
 
 
 def register_extensions() -> None:
-    """Declares the custom fields of `Doc` and `Token`; calling it again changes nothing."""
+    """Declares the custom fields of `Doc`; calling it again changes nothing."""
     for name, default in _DOCUMENT_FIELDS.items():
         Doc.set_extension(name, default=default, force=True)
     Doc.set_extension("lemmas", getter=document_lemmas, force=True)
-    Token.set_extension("form", default=None, force=True)
 
 
 def document_lemmas(doc: Doc) -> list[str]:
@@ -38,9 +39,9 @@ def document_lemmas(doc: Doc) -> list[str]:
     if hidden is None:
         return []
     return [
-        token.lemma_
-        for token, is_hidden in zip(doc, hidden, strict=True)
-        if not is_hidden and token.lemma_ and token.text[0] != "[" and token.lemma_[0].isalpha()
+        form.lemma
+        for form, is_hidden in zip(doc._.forms, hidden, strict=True)
+        if form is not None and not is_hidden and form.lemma
     ]
 
 

@@ -18,7 +18,7 @@ from slovnet import NER
 from spacy.language import Language
 from spacy.tokens import Doc, Span
 
-from nlp.morphology import NATASHA_DATA
+from nlp.morphology import NATASHA_DATA, Form
 
 _NAVEC = NATASHA_DATA / "emb" / "navec_news_v1_1B_250K_300d_100q.tar"
 _NER = NATASHA_DATA / "model" / "slovnet_ner_news_v1.tar"
@@ -81,13 +81,14 @@ class EntityRecogniser:
         chunks: list[tuple[int, int, int]] = []
         for number, doc in enumerate(documents):
             chunks.extend((number, start, end) for start, end in _worthwhile(doc))
+        all_words = [doc._.words for doc in documents]
         found: dict[int, list[Span]] = {}
         # Chunks of like length together: the network pads a batch to its longest.
         chunks.sort(key=lambda chunk: chunk[2] - chunk[1])
         infer = network().infer
         for position in range(0, len(chunks), _NETWORK_BATCH):
             part = chunks[position : position + _NETWORK_BATCH]
-            words = [[token.text for token in documents[n][start:end]] for n, start, end in part]
+            words = [all_words[number][start:end] for number, start, end in part]
             predictions = infer.decoder(infer.process(infer.encoder(words)))
             for (number, start, _), tags in zip(part, predictions, strict=True):
                 found.setdefault(number, []).extend(_spans(documents[number], start, tags))
@@ -98,10 +99,10 @@ class EntityRecogniser:
 def _worthwhile(doc: Doc) -> Iterator[tuple[int, int]]:
     """Token ranges of sentences (at most `_LONGEST_CHUNK` tokens) that may hold an entity."""
     start, is_worthwhile = 0, False
-    for position, token in enumerate(doc):
-        form = token._.form
+    words: list[str] = doc._.words
+    forms: list[Form | None] = doc._.forms
+    for position, (text, form) in enumerate(zip(words, forms, strict=True)):
         if form is not None:
-            text = token.text
             if text[0].isupper() and (position > start or form.place_share + form.name_share
                                       + form.surname_share + form.patronymic_share > 0.2
                                       or not form.is_known or len(text) > 1 and text.isupper()):  # fmt: skip
@@ -109,8 +110,8 @@ def _worthwhile(doc: Doc) -> Iterator[tuple[int, int]]:
             elif form.name_share + form.patronymic_share > 0.6 or form.surname_share > 0.6:
                 is_worthwhile = True
         size = position + 1 - start
-        ends = token.text in _SENTENCE_END and size > 40
-        if ends or token.text == "\n" or size >= _LONGEST_CHUNK:
+        ends = text in _SENTENCE_END and size > 40
+        if ends or text == "\n" or size >= _LONGEST_CHUNK:
             if is_worthwhile:
                 yield start, position + 1
             start, is_worthwhile = position + 1, False

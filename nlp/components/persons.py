@@ -19,15 +19,18 @@ from nlp.name_lists import (
     CITY_MARKERS,
     COMPLAINT_WORDS,
     CUES,
+    EPONYM_PAIRS,
     EPONYMS,
     ENGLISH_CUES,
     LATIN_NAMES,
     NEVER_NAMES,
+    NOT_INITIALS,
     PLACE_PREPOSITIONS,
     RANKS,
     STREET_AFTER,
     STREET_MARKERS,
     STRONG_CUES,
+    WEAK_EPONYMS,
 )
 from nlp.personal_patterns import PERSON
 
@@ -84,9 +87,9 @@ class PersonMasker:
         flags = [False] * size
         if not size:
             return flags
-        words = [token.text for token in doc]
+        words: list[str] = doc._.words
         lows = [word.lower() for word in words]
-        forms: list[Form | None] = [token._.form for token in doc]
+        forms: list[Form | None] = doc._.forms
         places = _street_flags(words, lows, forms)
         for i in doc._.town_tokens:
             places[i] = True
@@ -95,7 +98,7 @@ class PersonMasker:
         def surname_like(i: int, *, beside_name: bool) -> bool:
             """Could token i be a surname? Beside a first name much less is asked of it."""
             form = forms[i]
-            if form is None or places[i] or lows[i] in NEVER_NAMES or len(words[i]) < 2:
+            if form is None or places[i] or _is_never(lows[i], form) or len(words[i]) < 2:
                 return False
             if form.surname_share >= (0.02 if beside_name and title[i] else 0.45):
                 return True
@@ -146,6 +149,8 @@ class PersonMasker:
             form = forms[i]
             if flags[i] or form is None or places[i] or form.name_share < 0.05:
                 continue
+            if not title[i] and form.part in {"VERB", "INFN", "ADVB", "PREP", "CONJ", "NPRO"}:
+                continue
             for j in (i - 1, i + 1):
                 if 0 <= j < size and forms[j] is not None and not places[j] and (
                     flags[j] or (title[j] or not title[i]) and (forms[j] or form).surname_share >= 0.45
@@ -171,14 +176,34 @@ class PersonMasker:
         self._cues(words, lows, forms, title, places, flags, surname_like)
         for i in range(size):
             if not flags[i] and title[i] and surname_like(i, beside_name=False):
+                if _starts(words, i) and (forms[i] or _NO).common_share > 0.15:
+                    continue
                 flags[i] = not _is_place_use(i, words, lows, forms, flags)
         self._network(doc, words, lows, forms, title, places, flags)
         self._latin(words, lows, flags, title)
+        self._birth_dates(words, flags)
         # The particle between two parts of one name: «Иванова (Петрова) Анна», «Иванов-Петров».
         for i in range(1, size - 1):
             if not flags[i] and words[i] in {"-", "–"} and flags[i - 1] and flags[i + 1]:
                 flags[i] = True
         return flags
+
+    @staticmethod
+    def _birth_dates(words: list[str], flags: list[bool]) -> None:
+        """A full date right after a name tells a birthday: «Иванова Анна, 01.02.1990»."""
+        size = len(words)
+        for i in range(size - 5):
+            if not flags[i] or flags[i + 1]:
+                continue
+            j = i + 1
+            while j < size and words[j] in {",", "(", "-", "–", "\n", "."}:
+                j += 1
+            date = words[j : j + 5]
+            if len(date) == 5 and date[1] == date[3] and date[1] in {".", "/", "-"} and (
+                date[0].isdigit() and date[2].isdigit() and date[4].isdigit() and len(date[4]) == 4
+            ):  # fmt: skip
+                for k in range(i + 1, j + 5):
+                    flags[k] = True
 
     @staticmethod
     def _initials(
@@ -194,7 +219,7 @@ class PersonMasker:
 
         def surname(i: int) -> bool:
             form = forms[i]
-            if form is None or places[i] or len(words[i]) < 2 or lows[i] in NEVER_NAMES:
+            if form is None or places[i] or len(words[i]) < 2 or _is_never(lows[i], form):
                 return False
             if form.surname_share >= 0.02 or lows[i] in surnames() or flags[i]:
                 return True
@@ -220,7 +245,8 @@ class PersonMasker:
                     return 2
                 if word.isupper() and lows[i] not in {"я", "а", "в", "и", "к", "о", "с", "у"}:
                     return 1
-            elif len(word) == 2 and word.isupper() and word.isalpha() and _is_cyrillic(word):
+            elif len(word) == 2 and word.isupper() and word.isalpha() and _is_cyrillic(word) and (
+                lows[i] not in NOT_INITIALS):  # fmt: skip
                 return 2 if i + 1 < size and words[i + 1] == "." else 1
             return 0
 
@@ -231,6 +257,12 @@ class PersonMasker:
             before, after = i - 1, i + length
             two = length >= 3 or (length == 2 and words[i + 1] != ".") or len(words[i]) == 2
             strong = two and len(words[i]) == 1
+            # «Обещание В.В. Егорова»: an everyday word before yields to a surname after.
+            if after < size and title[after] and before >= 0 and not flags[before] and (
+                (forms[before] or _NO).is_known and not (forms[before] or _NO).surname_share
+                and (forms[after] or _NO).surname_share + (not (forms[after] or _NO).is_known) > 0.02
+            ):  # fmt: skip
+                before = -1
             if before >= 0 and not places[before] and surname(before) and (
                 strong or title[before] and (forms[before] or _NO).surname_share >= 0.02
                 or flags[before]
@@ -309,14 +341,16 @@ class PersonMasker:
                 continue
             for i in range(span.start, span.end):
                 form = forms[i]
-                if form is None or places[i] or flags[i] or lows[i] in NEVER_NAMES:
+                if form is None or places[i] or flags[i] or _is_never(lows[i], form):
                     continue
                 if span.end - span.start == 1:
                     if not title[i]:
                         continue
+                    if _starts(words, i) and form.common_share > 0.15 and form.name_share < 0.3:
+                        continue
                     if form.is_known and not (
                         form.surname_share > 0.01 or form.name_share > 0.01 or form.patronymic_share > 0
-                    ) and (_starts(words, i) or form.part not in {"NOUN", "ADJF"}):
+                    ):  # fmt: skip
                         continue
                     if _is_place_use(i, words, lows, forms, flags):
                         continue
@@ -350,7 +384,12 @@ class PersonMasker:
                 flags[i] = flags[i + 1] = True
 
 
-_NO = Form("", "", False, 0.0, 0.0, 0.0, 0.0, "", False, False, False)
+_NO = Form("", "", False, 0.0, 0.0, 0.0, 0.0, 0.0, False, False, False)
+
+
+def _is_never(low: str, form: Form) -> bool:
+    """Words that no rule takes for a name: greetings, towns, offices and kinship."""
+    return low in NEVER_NAMES or (form.lemma in CUES and form.surname_share < 0.3)
 
 
 def _starts(words: list[str], i: int) -> bool:
@@ -392,7 +431,7 @@ def _is_place_use(
     )  # fmt: skip
     if i + 1 < size and flags[i + 1] or i > 0 and flags[i - 1]:
         return False
-    if lows[i] in EPONYMS and ends_like_street:
+    if lows[i] in EPONYMS and lows[i] not in WEAK_EPONYMS:
         return True
     after = i + 1
     if after < size and words[after] in {",", "д", "дом"}:
@@ -423,8 +462,14 @@ def _street_flags(words: list[str], lows: list[str], forms: list[Form | None]) -
     for i in range(size):
         low = lows[i]
         lemma = (forms[i] or _NO).lemma
+        if i + 1 < size and (low, lows[i + 1]) in EPONYM_PAIRS:
+            flags[i] = flags[i + 1] = True
         if low in STREET_MARKERS or lemma in STREET_MARKERS:
             j = i + 1
+            if low == "с" and not (j < size and words[j] == "."):
+                continue  # the preposition
+            if low == "г" and i > 0 and words[i - 1].isdigit():
+                continue  # the year
             if j < size and words[j] == ".":
                 j += 1
             elif len(low) <= 2:
@@ -464,8 +509,10 @@ def _chain(
         return
     if not words[j][0].isupper() and (forms[j] or _NO).surname_share < 0.2 and lows[j] not in EPONYMS:
         return
-    flags[j] = True
     form = forms[j] or _NO
+    if form.name_share >= 0.5 and form.is_nominative_name and not form.is_genitive_name:
+        return  # «на улице Иван Петров …»: a person stands there
+    flags[j] = True
     if form.name_share >= 0.2 and j + 1 < size and forms[j + 1] is not None and (
         form.is_genitive_name or not form.is_nominative_name):  # fmt: skip
         following = forms[j + 1] or _NO
@@ -479,6 +526,8 @@ def _chain(
 
 def _render(doc: Doc, flags: list[bool]) -> str:
     """The text with one placeholder for every run of name tokens."""
+    if not any(flags):
+        return str(doc.text).strip()
     parts: list[str] = []
     size = len(doc)
     i = 0

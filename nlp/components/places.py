@@ -11,7 +11,7 @@ from pathlib import Path
 from spacy.language import Language
 from spacy.tokens import Doc
 
-from nlp.morphology import Morphology
+from nlp.morphology import Form, Morphology
 
 _KIND_WORDS = frozenset(
     "муниципальный район городской округ город поселок сельский поселение область край закрытый "
@@ -19,6 +19,7 @@ _KIND_WORDS = frozenset(
 )
 _TOWN_MARKERS = frozenset("г город гор го пос поселок посёлок рп пгт п".split())
 _LONGEST_ENTITY = 120
+_LARGEST_CACHE = 200_000
 TOWNS = Path(__file__).resolve().parents[1] / "gazetteer" / "towns.csv"
 
 
@@ -68,6 +69,7 @@ class MunicipalityGazetteer:
             self._add(code, name)
         self._adjective_stems = {stem for stem, _ in self._adjectives}
         self._town_starts = {key[0] for key in self._towns}
+        self._keys: dict[str, tuple[str, bool]] = {}
 
     def _add(self, code: str, name: str) -> None:
         words = re.findall(r"[А-Яа-яЁё]+(?:-[А-Яа-яЁё0-9]+)*", name)
@@ -94,16 +96,21 @@ class MunicipalityGazetteer:
     def codes(self, doc: Doc) -> list[str]:
         """OKTMO codes of the municipalities that the document names, sorted."""
         found: set[str] = set()
-        size = len(doc)
-        for i, token in enumerate(doc):
-            form = token._.form
+        words: list[str] = doc._.words
+        forms: list[Form | None] = doc._.forms
+        for i, (word, form) in enumerate(zip(words, forms, strict=True)):
             if form is None:
                 continue
-            stem = _stem(token.text)
-            if stem in self._adjective_stems and i + 1 < size:
-                found |= self._district(doc, i, stem)
-            key = _town_key(form.lemma, token.text)
-            if key in self._town_starts:
+            keys = self._keys.get(word)
+            if keys is None:
+                if len(self._keys) > _LARGEST_CACHE:
+                    self._keys.clear()
+                stem = _stem(word)
+                is_town = _town_key(form.lemma, word) in self._town_starts
+                keys = self._keys[word] = (stem if stem in self._adjective_stems else "", is_town)
+            if keys[0] and i + 1 < len(words):
+                found |= self._district(doc, i, keys[0])
+            if keys[1]:
                 found |= self._town(doc, i)
         return sorted(found)
 

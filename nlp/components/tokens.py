@@ -42,6 +42,7 @@ class CleaningTokenizer:
             end = match.end()
         doc = Doc(self.vocab, words=words, spaces=spaces)
         doc._.pattern_counts = counts
+        doc._.words = words
         return doc
 
     # The tokenizer has no state of its own; spaCy asks for these when a pipeline is stored.
@@ -69,21 +70,21 @@ def create_tokenizer() -> object:
 
 
 class Lemmatizer:
-    """Sets `token.lemma_` and `token._.form` (pymorphy3, remembered by word form)."""
+    """Sets `token.lemma_` and `doc._.forms`, one form or None a token (pymorphy3, remembered).
+
+    Plain lists beside the document: a custom attribute of a token costs a hundred times more.
+    """
 
     def __init__(self) -> None:
         self.morphology = Morphology()
 
     def __call__(self, doc: Doc) -> Doc:
         form_of = self.morphology.form
-        for token in doc:
-            text = token.text
-            if text[0].isalpha():
-                form: Form = form_of(text)
-                token._.form = form
-                token.lemma_ = form.lemma
-            else:
-                token.lemma_ = text
+        words: list[str] = doc._.words
+        forms: list[Form | None] = [form_of(word) if word[0].isalpha() else None for word in words]
+        for token, form in zip(doc, forms, strict=True):
+            token.lemma_ = token.text if form is None else form.lemma
+        doc._.forms = forms
         return doc
 
 
