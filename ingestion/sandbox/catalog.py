@@ -38,6 +38,7 @@ class Place:
     name: str
     settlement_kind: str
     settlement: str
+    settlement_locative: str
     population: int
     latitude: float
     longitude: float
@@ -181,6 +182,7 @@ def load_catalog(seeds: Path = SEEDS) -> Catalog:
                 row["municipality_name"],
                 place["settlement_kind"],
                 place["settlement"],
+                place["settlement_locative"],
                 int(place["population"]),
                 float(place["latitude"]),
                 float(place["longitude"]),

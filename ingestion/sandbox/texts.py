@@ -9,10 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import date, timedelta
-from functools import lru_cache
 from random import Random
-
-import pymorphy3
 
 from ingestion.sandbox.catalog import Place, Topic, word_list
 from ingestion.sandbox.people import Person, spell_phone
@@ -348,25 +345,6 @@ class Address:
         return f"{prefix}, ул. {self.street}, д. {self.house}"
 
 
-@lru_cache(maxsize=1)
-def _morphology() -> pymorphy3.MorphAnalyzer:
-    return pymorphy3.MorphAnalyzer()
-
-
-@lru_cache(maxsize=512)
-def settlement_locative(settlement: str) -> str:
-    """ "в Тамбове"; a name that the dictionary does not know stays as it is, after its kind."""
-    words = []
-    for word in settlement.split():
-        forms = [form for form in _morphology().parse(word) if "nomn" in form.tag and form.is_known]
-        forms.sort(key=lambda form: ("Geox" not in form.tag, -form.score))
-        bent = forms[0].inflect({"loct"}) if forms else None
-        if bent is None:
-            return f"населённом пункте {settlement}"
-        words.append("-".join(part.capitalize() for part in bent.word.split("-")))
-    return " ".join(words)
-
-
 def _capital(text: str) -> str:
     return text[:1].upper() + text[1:]
 
@@ -418,7 +396,7 @@ def _where(rng: Random, topic: Topic, address: Address) -> str:
     """The place as the middle of a sentence says it; may be empty."""
     town = address.place.settlement
     street, bent, house = address.street, address.street_oblique, address.house
-    in_town = f"в {settlement_locative(town)}"
+    in_town = f"в {address.place.settlement_locative}"
     kind = topic.place_kind
     if kind == "none":
         return rng.choice((in_town, "", f"{in_town}", f"г. {town}" if house == "1" else in_town))
@@ -666,7 +644,7 @@ def compose_chatter(rng: Random, *, address: Address, person: Person, day: date)
         "{where}",
         rng.choice(
             (
-                f"в {settlement_locative(address.place.settlement)}",
+                f"в {address.place.settlement_locative}",
                 f"на {address.street_oblique}",
                 f"у дома {address.house} на {address.street_oblique}",
             )

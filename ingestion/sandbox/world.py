@@ -251,6 +251,11 @@ def _moment(rng: Random, day: date, hours: tuple[int, ...]) -> datetime:
     return datetime.combine(day, time(hour, rng.randrange(60), rng.randrange(60)))
 
 
+def normalised(text: str) -> str:
+    """Lower case, letters and digits only: how copies in two channels are compared."""
+    return "".join(filter(str.isalnum, text.lower()))
+
+
 def _end_of(day: date) -> datetime:
     return datetime.combine(day, time(23, 59, 59))
 
@@ -447,6 +452,14 @@ class _RegionMaker:
             return institution
         return self.catalog.administrations[place.code]
 
+    def _is_new(self, text: str) -> bool:
+        """No two people write the same, punctuation apart: that would be a copy untold."""
+        normal = normalised(text)
+        if normal in self.texts:
+            return False
+        self.texts.add(normal)
+        return True
+
     def _unique_text(
         self, rng: Random, topic: Topic, address: Address, person: Person, day: date, manner: str
     ) -> str:
@@ -454,8 +467,7 @@ class _RegionMaker:
             text = compose_complaint(
                 rng, topic=topic, address=address, person=person, day=day, manner=manner
             )
-            if text not in self.texts:
-                self.texts.add(text)
+            if self._is_new(text):
                 return text
 
     # -- lives -------------------------------------------------------------------------------
@@ -755,8 +767,7 @@ class _RegionMaker:
         received = max(received, case.received_at + timedelta(minutes=rng.randint(20, 300)))
         if received > self.now:
             return
-        normal = "".join(letter for letter in case.text.lower() if letter.isalnum())
-        if not by_number and len(normal) < 60:
+        if not by_number and len(normalised(case.text)) < 60:
             return
         place = case.address.place
         if target != "vk" and place.code not in self.catalog.administrations:
@@ -772,6 +783,9 @@ class _RegionMaker:
             )
         elif rng.random() < 0.5:
             text = text.replace("!", ".").replace(",", " ,")
+        if target == "municipal_register":
+            # The register is kept in cp1251, which has no pictures.
+            text = text.encode("cp1251", errors="ignore").decode("cp1251").strip()
         copy = Case(
             region_code=case.region_code,
             source_code=target,
@@ -834,8 +848,7 @@ class _RegionMaker:
                     manner="chat" if is_comment or rng.random() < 0.75 else "plain",
                 )
             )
-            if text not in self.texts:
-                self.texts.add(text)
+            if self._is_new(text):
                 break
         case = Case(
             region_code=self.region.code,
@@ -1064,7 +1077,7 @@ def _rosters(
         week += timedelta(days=7)
 
 
-def _checked_replies(seed: int, cases: list[Case], now: dict[str, datetime]) -> list[CheckedReply]:
+def _checked_replies(seed: int, cases: list[Case]) -> list[CheckedReply]:
     """A body's first thirty answers of a quarter and a fifth of the rest (DOMAIN.md 5.3)."""
     answers: list[tuple[datetime, str, str, str]] = []
     for case in cases:
@@ -1083,15 +1096,13 @@ def _checked_replies(seed: int, cases: list[Case], now: dict[str, datetime]) -> 
         if seen[key] > 30 and rng.random() >= 0.2:
             continue
         habit = _habit(seed, body_code, key[1])
-        # Checked the same day: a check dated after as_of would leave the sample short of its rule.
-        checked = min(at.date() + timedelta(days=rng.randint(0, 4)), now[region_code].date())
         replies.append(
             CheckedReply(
                 f"{REGIONS[region_code].oktmo}-{native_id}-{seen[key]}",
                 region_code,
                 native_id,
                 body_code,
-                checked,
+                at.date(),
                 rng.random() < habit.pass_share,
             )
         )
@@ -1139,5 +1150,5 @@ def build_world(*, seed: int, as_of: datetime, cases: int) -> World:
                         round(place.population * (1 + change) ** (year - 2024)),
                     )
                 )
-    checked = _checked_replies(seed, everything, nows)
+    checked = _checked_replies(seed, everything)
     return World(seed, as_of, catalog, first_days, nows, everything, rosters, checked, populations)
