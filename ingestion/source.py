@@ -338,7 +338,9 @@ class Entity(_Declaration):
     format: Format = Format()
     files: str | None = Field(None, description="Pattern of file names in a folder")
     endpoint: str | None = Field(None, description="Added to the region's endpoint")
-    methods: tuple[str, ...] = ()
+    recorded: str | None = Field(
+        None, description="Address that lists recorded methods and the number of their answers"
+    )
     contract: Contract = Contract()
 
     @field_validator("key", mode="before")
@@ -437,9 +439,9 @@ class Source(_Declaration):
         if (
             self.kind == "vk"
             and not any(region.walls for region in self.regions)
-            and not any(entity.methods for entity in self.entities.values())
+            and not any(entity.recorded for entity in self.entities.values())
         ):
-            raise ValueError("regions: a VK source needs walls, or entities with methods")
+            raise ValueError("regions: a VK source needs walls, or entities with recorded answers")
         return self
 
     @property

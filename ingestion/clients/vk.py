@@ -6,18 +6,18 @@ The token travels in the body of a POST, never in an address.
 
 Only public walls that the YAML names are read, and `extended` stays 0: no profile is asked for.
 
-Recorded answers (an entity with `methods`) are asked for by method; `offset` counts the answers of
-the method from 0, until one comes again, comes empty, or is an error.
+Recorded answers (an entity with `recorded`) are asked for by method, as many as the listing says;
+`offset` is then the number of the answer, from 0.
 """
 
 from __future__ import annotations
 
-import hashlib
 import json
+import random
 from collections.abc import Iterator
 from typing import Any
 
-from tenacity import RetryCallState, Retrying, retry_if_exception_type, stop_after_attempt
+from tenacity import RetryCallState, Retrying, retry_if_exception_type
 
 from ingestion.clients.base import Delivery, Item, Page
 from ingestion.clients.open311 import parse_json
@@ -32,9 +32,23 @@ _THREAD_ITEMS = 10
 # Errors that pass by themselves, with the seconds of the first wait.
 _WAITS = {6: 0.4, 9: 5.0, 10: 1.0, 29: 30.0}
 _LONGEST_WAIT = 120.0
+_POST_TYPES = frozenset({"post", "copy", "reply", "postpone", "suggest"})
 # Comments that are closed, or a post that went while we read: there is nothing to get.
 _NO_COMMENTS = frozenset({15, 18, 30, 212, 213})
-_NO_SUCH_RECORDING = frozenset({100, 104})
+# Too many a second is no failure but the pace: it is waited out longer than an outage.
+_PACE = 6
+_PACE_ATTEMPTS = 40
+
+
+_COMMENT_METHODS = frozenset(
+    {
+        "wall.getComment",
+        "wall.getComments",
+        "board.getComments",
+        "photos.getComments",
+        "video.getComments",
+    }
+)
 
 
 class _Busy(Exception):
@@ -69,8 +83,8 @@ class VkClient:
 
     def deliveries(self, entity: Entity, window: Window | None) -> Iterator[Delivery]:
         base = f"{self._region.endpoint}/method"
-        if entity.methods:
-            yield Delivery(name=base, pages=self._recorded(entity.methods))
+        if entity.recorded is not None:
+            yield Delivery(name=base, pages=self._recorded(entity.recorded))
             return
         if window is None:
             raise FetchError("window_required", f"{self._source.code}, region {self._region.code}")
@@ -91,7 +105,7 @@ class VkClient:
         try:
             for attempt in Retrying(
                 retry=retry_if_exception_type(_Busy),
-                stop=stop_after_attempt(self._source.attempts),
+                stop=self._stop,
                 wait=_wait,
                 sleep=self._transport.pause,
                 reraise=True,
@@ -102,6 +116,11 @@ class VkClient:
             raise failure.error from None
         page.calls = self._transport.calls - before
         return response, page
+
+    def _stop(self, state: RetryCallState) -> bool:
+        failure = state.outcome.exception() if state.outcome else None
+        is_pace = isinstance(failure, _Busy) and failure.number == _PACE
+        return state.attempt_number >= (_PACE_ATTEMPTS if is_pace else self._source.attempts)
 
     def _once(self, method: str, parameters: dict[str, Any]) -> tuple[Any, Page]:
         limit = self._source.max_calls
@@ -159,7 +178,7 @@ class VkClient:
             ]
             if (
                 not found
-                or offset >= int(response.get("count", 0))
+                or offset >= _count(response, "count")
                 or (dates and max(dates) < window.start.timestamp())
             ):
                 break
@@ -207,43 +226,58 @@ class VkClient:
                         thread.get("items") or []
                     ):
                         yield from self._under(owner_id, post_id, int(comment["id"]))
-            total = int(response.get("current_level_count", response.get("count", 0)) or 0)
+            total = _count(response, "current_level_count", "count")
             if not found or offset >= total:
                 return
 
     # --- recorded answers ----------------------------------------------------------------------
 
-    def _recorded(self, methods: tuple[str, ...]) -> Iterator[Page]:
-        for method in methods:
-            seen: set[bytes] = set()
-            while True:
-                try:
-                    response, page = self._call(method, {"offset": len(seen), "count": 100})
-                except VkApiError as error:
-                    if error.number in _NO_SUCH_RECORDING:
-                        break
-                    raise
-                digest = hashlib.sha256(canonical_json(response)).digest()
-                is_empty = isinstance(response, dict) and response.get("items") == []
-                if digest in seen or is_empty:
-                    yield page
-                    break
-                seen.add(digest)
-                page.items = list(items_of(response, method=method))
-                yield page
+    def _recorded(self, listing: str) -> Iterator[Page]:
+        """Every recorded answer once. One that cannot be read is kept, the others go on."""
+        with self._transport.fetch(listing) as answer:
+            content = answer.read()
+            methods = parse_json(content, answer.address)
+            yield Page([], bytes_read=answer.size, calls=answer.calls)
+        if not isinstance(methods, dict):
+            raise UnreadableAnswer(
+                "unexpected_answer", f"{listing}: no methods", content=content, name=listing
+            )
+        for method, count in sorted(methods.items()):
+            for number in range(int(count)):
+                yield self._recorded_answer(method, number)
+
+    def _recorded_answer(self, method: str, number: int) -> Page:
+        try:
+            response, page = self._once(method, {"offset": number, "count": 100})
+        except UnreadableAnswer as error:
+            kept = RecordError(error.code, error.detail)
+            return Page([Item({}, error=kept, raw=error.content)], calls=1)
+        except (VkApiError, _Busy) as failure:
+            # A recorded error is an answer too; a refused token is the server's own.
+            error_told = failure.error if isinstance(failure, _Busy) else failure
+            if error_told.code == "http_unauthorised":
+                raise error_told from None
+            kept = RecordError("api_error", error_told.detail)
+            return Page([Item({}, error=kept, raw=error_told.detail.encode())], calls=1)
+        page.calls = 1
+        page.items = list(items_of(response, method=method))
+        return page
 
 
 def _wait(state: RetryCallState) -> float:
     failure = state.outcome.exception() if state.outcome else None
     first = _WAITS[failure.number] if isinstance(failure, _Busy) else 1.0
+    if isinstance(failure, _Busy) and failure.number == _PACE:
+        # Several regions share one token: each comes back at another moment.
+        return first + random.random()
     return float(min(first * 2.0 ** (state.attempt_number - 1), _LONGEST_WAIT))
 
 
 def _response(document: Any, content: bytes, name: str) -> Any:
-    """What an answer carries. One recorded kind is a bare list."""
+    """What an answer carries; `wall.getById` gives a bare list, a deletion just a 1."""
     if isinstance(document, list):
         return document
-    if isinstance(document, dict) and isinstance(document.get("response"), dict | list):
+    if isinstance(document, dict) and "response" in document:
         return document["response"]
     raise UnreadableAnswer(
         "unexpected_answer", f"{name}: no `response` in it", content=content, name=name
@@ -251,10 +285,18 @@ def _response(document: Any, content: bytes, name: str) -> Any:
 
 
 def _listed(response: Any) -> list[Any]:
-    if isinstance(response, list):
-        return response
-    items = response.get("items")
-    return items if isinstance(items, list) else []
+    if isinstance(response, dict):
+        response = response.get("items")
+    if not isinstance(response, list):
+        return []
+    # Before version 5 the count stood first in the list.
+    return response[1:] if response and isinstance(response[0], int) else response
+
+
+def _count(response: Any, *names: str) -> int:
+    if not isinstance(response, dict):
+        return 0
+    return int(next((response[name] for name in names if name in response), 0) or 0)
 
 
 def items_of(
@@ -268,7 +310,8 @@ def items_of(
 
     What is neither is yielded with an error, so that it is counted with its reason.
     """
-    if isinstance(response, dict) and not isinstance(response.get("items"), list):
+    listed = response.get("items") if isinstance(response, dict) else response
+    if not isinstance(listed, list):
         error = RecordError("no_item", f"{method or 'The answer'} gave {_names(response)}")
         yield Item({}, error=error, raw=canonical_json(response))
         return
@@ -291,8 +334,9 @@ def _flat(
         yield Item({}, error=error, raw=canonical_json(item))
         return
     kind = item.get("type", "post")
-    if not is_comment and kind not in ("post", "copy", "reply"):
-        error = RecordError("not_a_post", f"The item is a {str(kind)[:40]}")
+    if not is_comment and (kind not in _POST_TYPES or "date" not in item):
+        told = kind if "type" in item else "record without a date"
+        error = RecordError("not_a_post", f"The item is a {str(told)[:40]}")
         yield Item({}, error=error, raw=canonical_json(item))
         return
     fields = dict(item)
@@ -371,10 +415,12 @@ def _shared(found: list[Any], name: str) -> int | None:
 
 
 def _looks_like_comments(found: list[Any], method: str | None) -> bool:
-    if method is not None:
-        return method == "wall.getComments"
+    if method is not None and method != "unknown":
+        return method in _COMMENT_METHODS
     return any(isinstance(item, dict) and "parents_stack" in item for item in found)
 
 
-def _names(response: dict[str, Any]) -> str:
+def _names(response: Any) -> str:
+    if not isinstance(response, dict):
+        return f"a {type(response).__name__}"
     return json.dumps(sorted(response), ensure_ascii=False)[:120]
