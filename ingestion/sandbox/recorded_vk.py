@@ -65,8 +65,11 @@ def method_of_name(name: str) -> str | None:
     return max(candidates, key=len, default=None)
 
 
-def method_of_content(content: bytes) -> str:
-    """The method that the shape of an answer tells; ``unknown`` where it tells nothing."""
+def method_of_content(content: bytes, section: str = "") -> str:
+    """The method that the shape of an answer tells; ``unknown`` where it tells nothing.
+
+    ``section`` is what the file name says of it ("wall"), where posts could be of either.
+    """
     try:
         answer = json.loads(content)
     except ValueError:
@@ -88,7 +91,7 @@ def method_of_content(content: bytes) -> str:
         return "wall.getComments"
     if "source_id" in first:
         return "newsfeed.get"
-    if "next_from" in response:
+    if "next_from" in response and section != "wall":
         return "newsfeed.search"
     return "wall.get"
 
@@ -103,7 +106,8 @@ def read_recordings(folder: Path) -> dict[str, list[bytes]]:
     found: dict[str, list[bytes]] = defaultdict(list)
     for path in sorted(folder.glob("*.json"), key=lambda path: path.name):
         content = path.read_bytes()
-        found[method_of_name(path.name) or method_of_content(content)].append(content)
+        section = _only_letters(path.name.partition("__")[0])
+        found[method_of_name(path.name) or method_of_content(content, section)].append(content)
     return dict(found)
 
 

@@ -47,6 +47,11 @@ def test_the_shape_tells_the_method_where_the_name_does_not(answer: object, meth
     assert method_of_content(json.dumps(answer).encode()) == method
 
 
+def test_posts_of_a_file_that_names_the_wall_are_of_wall_get() -> None:
+    answer = json.dumps({"response": {"items": [{"id": 1}], "next_from": "x"}}).encode()
+    assert method_of_content(answer, "wall") == "wall.get"
+
+
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     for name, number in (("Wall__Get_B.json", 2), ("Wall__Get_A.json", 1)):
