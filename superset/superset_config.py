@@ -12,8 +12,8 @@ from typing import Any
 
 from sqlalchemy.engine import make_url
 from tsur_superset.catalogue import install_catalogue
-from tsur_superset.login_throttle import LoginThrottle
 from tsur_superset.interface import install_corrections
+from tsur_superset.login_throttle import LoginThrottle
 
 
 def _required(name: str, meaning: str) -> str:
@@ -257,7 +257,7 @@ _throttle = LoginThrottle(
 )
 
 
-def FLASK_APP_MUTATOR(app: Any) -> None:  # noqa: N802 - Superset looks for this name
+def FLASK_APP_MUTATOR(app: Any) -> None:
     """Our corrections of the Russian catalogue, no telemetry, a limit on failed logins."""
     install_catalogue(app)
     install_corrections(app)

@@ -23,9 +23,26 @@ CAPTION_PREFIX = "Основание: "
 CAPTION_METRIC = "caption"
 PERIOD_FILTER_TYPE = "filter_time"
 # A module of a kind that needs `eval`, a remote host, or draws Russia wrongly.
-FORBIDDEN_VIZ_TYPES = {"country_map", "sunburst", "sunburst_v2", "handlebars", "mapbox", "world_map"}
-NOISE_KEYS = {"created_on", "changed_on", "created_by", "changed_by", "owners", "id", "query_context"}
-_SECRET = re.compile(r"(://[^/\s:@]+:[^@\s]+@)|(password\s*:)|(encrypted_extra)|(BEGIN [A-Z ]*KEY)", re.I)
+FORBIDDEN_VIZ_TYPES = {
+    "country_map",
+    "sunburst",
+    "sunburst_v2",
+    "handlebars",
+    "mapbox",
+    "world_map",
+}
+NOISE_KEYS = {
+    "created_on",
+    "changed_on",
+    "created_by",
+    "changed_by",
+    "owners",
+    "id",
+    "query_context",
+}
+_SECRET = re.compile(
+    r"(://[^/\s:@]+:[^@\s]+@)|(password\s*:)|(encrypted_extra)|(BEGIN [A-Z ]*KEY)", re.I
+)
 
 
 class AssetError(Exception):
@@ -54,7 +71,9 @@ def load(folder: Path = ASSETS) -> Assets:
             name = f"{kind}/{path.name}"
             text = path.read_text("utf-8")
             if _SECRET.search(text):
-                errors.append(f"{name}: looks like a secret; addresses with passwords come from the environment")
+                errors.append(
+                    f"{name}: looks like a secret; real addresses come from the environment"
+                )
                 continue
             try:
                 config = yaml.safe_load(text)
@@ -63,7 +82,9 @@ def load(folder: Path = ASSETS) -> Assets:
                 continue
             key = str(config.get("uuid", "")) if isinstance(config, dict) else ""
             if path.name != f"{key}.yaml":
-                errors.append(f"{name}: the file must be named by its uuid, {key or 'which is missing'}")
+                errors.append(
+                    f"{name}: the file must be named by its uuid, {key or 'which is missing'}"
+                )
                 continue
             if key in seen:
                 errors.append(f"{name}: uuid also used by {seen[key]}")
@@ -102,7 +123,11 @@ def chart_fields(chart: Mapping[str, Any]) -> tuple[set[str], set[str]]:
             columns.add(item["subject"])
     for item in params.get("order_by_cols") or []:
         columns.add(yaml.safe_load(item)[0])
-    candidates = [*(params.get("metrics") or []), params.get("metric"), params.get("timeseries_limit_metric")]
+    candidates = [
+        *(params.get("metrics") or []),
+        params.get("metric"),
+        params.get("timeseries_limit_metric"),
+    ]
     return columns, {item for item in candidates if isinstance(item, str) and item}
 
 
@@ -110,7 +135,8 @@ def check(assets: Assets, contracts: Mapping[str, set[str]] | None = None) -> No
     """Raises `AssetError` with every fault: dangling references, unknown columns and metrics,
     forbidden kinds of charts, a chart without Russian description, a dataset without caption.
 
-    `contracts` gives the columns of each mart (see `contracts.py`); a mart that it lacks is a fault.
+    `contracts` gives the columns of each mart (see `contracts.py`); a mart that it lacks is a
+    fault.
     """
     errors: list[str] = []
     for key, dataset in assets.datasets.items():
@@ -118,7 +144,10 @@ def check(assets: Assets, contracts: Mapping[str, set[str]] | None = None) -> No
         if dataset.get("database_uuid") not in assets.databases:
             errors.append(f"{name}: database_uuid {dataset.get('database_uuid')} is not declared")
         if CAPTION_METRIC not in dataset_metrics(dataset):
-            errors.append(f"{name}: needs the metric «{CAPTION_METRIC}» (as of when, out of how many, unknown, OTHER)")
+            errors.append(
+                f"{name}: needs the metric «{CAPTION_METRIC}»"
+                " (as of when, out of how many, unknown, OTHER)"
+            )
         if dataset.get("main_dttm_col") not in dataset_columns(dataset):
             errors.append(f"{name}: main_dttm_col {dataset.get('main_dttm_col')} is not a column")
         errors += [
@@ -134,13 +163,23 @@ def check(assets: Assets, contracts: Mapping[str, set[str]] | None = None) -> No
         if not dataset:
             errors.append(f"{name}: dataset_uuid {chart.get('dataset_uuid')} is not declared")
             continue
-        if chart["viz_type"] in FORBIDDEN_VIZ_TYPES or chart["viz_type"] != chart["params"].get("viz_type"):
-            errors.append(f"{name}: viz_type {chart['viz_type']} is not allowed or differs from params")
+        if chart["viz_type"] in FORBIDDEN_VIZ_TYPES or chart["viz_type"] != chart["params"].get(
+            "viz_type"
+        ):
+            errors.append(
+                f"{name}: viz_type {chart['viz_type']} is not allowed or differs from params"
+            )
         if not re.search("[а-яё]", chart.get("description") or "", re.I):
             errors.append(f"{name}: needs a description in Russian")
         columns, metrics = chart_fields(chart)
-        errors += [f"{name}: column {item} is not in the dataset" for item in sorted(columns - dataset_columns(dataset))]
-        errors += [f"{name}: metric {item} is not in the dataset" for item in sorted(metrics - set(dataset_metrics(dataset)))]
+        errors += [
+            f"{name}: column {item} is not in the dataset"
+            for item in sorted(columns - dataset_columns(dataset))
+        ]
+        errors += [
+            f"{name}: metric {item} is not in the dataset"
+            for item in sorted(metrics - set(dataset_metrics(dataset)))
+        ]
     for key, dashboard in assets.dashboards.items():
         name = f"dashboards/{key}.yaml"
         if dashboard["metadata"].get("color_scheme"):
@@ -199,23 +238,31 @@ def complete(assets: Assets, *, default_period: str | None = None) -> Assets:
 
 
 def bundle(assets: Assets, addresses: Mapping[str, str]) -> dict[str, str]:
-    """Contents for Superset's importer: file name to YAML. `addresses` maps a database's UUID to its
-    real SQLAlchemy URL, which replaces the placeholder only here, in memory."""
-    files = {"metadata.yaml": "version: 1.0.0\ntype: assets\ntimestamp: '2026-01-01T00:00:00+00:00'\n"}
+    """Contents for Superset's importer: file name to YAML. `addresses` maps a database's UUID to
+    its real SQLAlchemy URL, which replaces the placeholder only here, in memory."""
+    files = {
+        "metadata.yaml": "version: 1.0.0\ntype: assets\ntimestamp: '2026-01-01T00:00:00+00:00'\n"
+    }
     for kind in KINDS:
         for key, config in assets.kind(kind).items():
             written = {**config}
             if kind == "databases":
                 if key not in addresses:
-                    raise AssetError(f"databases/{key}.yaml «{config['database_name']}»: no address given")
+                    raise AssetError(
+                        f"databases/{key}.yaml «{config['database_name']}»: no address given"
+                    )
                 written["sqlalchemy_uri"] = addresses[key]
-            files[f"{kind}/{key}.yaml"] = yaml.safe_dump(written, allow_unicode=True, sort_keys=False)
+            files[f"{kind}/{key}.yaml"] = yaml.safe_dump(
+                written, allow_unicode=True, sort_keys=False
+            )
     return files
 
 
 def _add_captions(dashboard: dict[str, Any], assets: Assets) -> None:
     position = dashboard["position"]
-    nodes = [node for node in position.values() if isinstance(node, dict) and node.get("type") == "CHART"]
+    nodes = [
+        node for node in position.values() if isinstance(node, dict) and node.get("type") == "CHART"
+    ]
     for number, node in enumerate(nodes, start=1):
         chart = assets.charts[node["meta"]["uuid"]]
         dataset = assets.datasets[str(chart["dataset_uuid"])]
@@ -223,7 +270,9 @@ def _add_captions(dashboard: dict[str, Any], assets: Assets) -> None:
         assets.charts[caption["uuid"]] = caption
         parent = position[node["parents"][-1]]
         column_id, caption_id = f"COLUMN-{node['id']}", f"CAPTION-{node['id']}"
-        parent["children"] = [column_id if child == node["id"] else child for child in parent["children"]]
+        parent["children"] = [
+            column_id if child == node["id"] else child for child in parent["children"]
+        ]
         position[column_id] = {
             "type": "COLUMN",
             "id": column_id,
@@ -232,7 +281,7 @@ def _add_captions(dashboard: dict[str, Any], assets: Assets) -> None:
             "meta": {"width": node["meta"]["width"], "background": "BACKGROUND_WHITE"},
         }
         node["parents"] = [*node["parents"], column_id]
-        # Temporary numbers: the importer replaces them by the real ids, also in the filters' scopes.
+        # Temporary numbers: the importer puts the real ids in, also in the filters' scopes.
         node["meta"]["chartId"] = 2 * number - 1
         position[caption_id] = {
             "type": "CHART",
@@ -255,16 +304,22 @@ def _caption_height(width: int, expression: str) -> int:
     """Grid units (8 px) for the caption's sentence in a column of `width` twelfths.
 
     About 18 letters of a line fit a twelfth; figures add some sixty letters to the fixed words."""
-    letters = 60 + sum(len(text) for text in re.findall(r"'([^']*)'", expression) if re.search("[а-я]", text))
+    letters = 60 + sum(
+        len(text) for text in re.findall(r"'([^']*)'", expression) if re.search("[а-я]", text)
+    )
     lines = -(-letters // (18 * width))
     return 5 + -(-17 * (lines + 1) // 8)
 
 
-def _caption(chart: Mapping[str, Any], dataset: Mapping[str, Any], without_effect: Iterable[str]) -> dict[str, Any]:
+def _caption(
+    chart: Mapping[str, Any], dataset: Mapping[str, Any], without_effect: Iterable[str]
+) -> dict[str, Any]:
     expression = dataset_metrics(dataset)[CAPTION_METRIC].strip()
     names = [f"«{name}»" for name in without_effect]
     if names:
-        verb = "Фильтр {} здесь не действует" if len(names) == 1 else "Фильтры {} здесь не действуют"
+        verb = (
+            "Фильтр {} здесь не действует" if len(names) == 1 else "Фильтры {} здесь не действуют"
+        )
         expression = f"({expression}) || ' {verb.format(', '.join(names))}.'"
     return {
         "slice_name": CAPTION_PREFIX + chart["slice_name"],
@@ -323,7 +378,9 @@ def _filter_faults(name: str, dashboard: Mapping[str, Any], assets: Assets) -> l
             if target and dataset is None:
                 faults.append(f"{name}: filter «{item['name']}» names an undeclared dataset")
             elif dataset is not None and target["column"]["name"] not in dataset_columns(dataset):
-                faults.append(f"{name}: filter «{item['name']}»: no column {target['column']['name']}")
+                faults.append(
+                    f"{name}: filter «{item['name']}»: no column {target['column']['name']}"
+                )
     return faults
 
 
@@ -334,12 +391,12 @@ def _contract_faults(dataset: Mapping[str, Any], contracts: Mapping[str, set[str
     if missing:
         return missing
     if not dataset.get("sql"):
-        read = {column["column_name"] for column in dataset["columns"] if not column.get("expression")}
+        read = {
+            column["column_name"] for column in dataset["columns"] if not column.get("expression")
+        }
         return [f"{marts[0]} has no column {item}" for item in sorted(read - contracts[marts[0]])]
     # A query of ours names every column with its table's alias, so that this check can be made.
-    aliases = dict(re.findall(r"marts\.(\w+) as (\w+)", dataset["sql"]))
-    by_alias = {alias: mart for mart, alias in aliases.items()}
-    by_alias.update({alias: mart for mart, alias in re.findall(r"marts\.(\w+) as (\w+)", dataset["sql"])})
+    by_alias = {alias: mart for mart, alias in re.findall(r"marts\.(\w+) as (\w+)", dataset["sql"])}
     return [
         f"{by_alias[alias]} has no column {item}"
         for alias, item in sorted(set(re.findall(r"\b(\w+)\.(\w+)\b", dataset["sql"])))

@@ -15,7 +15,9 @@ class UnknownChartKind(ValueError):
     """The chart's `viz_type` has no rule here; add one before using it."""
 
 
-def build(params: Mapping[str, Any], *, dataset_id: int, chart_id: int | None = None) -> dict[str, Any]:
+def build(
+    params: Mapping[str, Any], *, dataset_id: int, chart_id: int | None = None
+) -> dict[str, Any]:
     """The query context of a chart with these `params` over the dataset `dataset_id`."""
     form_data = {**params, "datasource": f"{dataset_id}__table"}
     if chart_id is not None:
@@ -67,7 +69,9 @@ def _filters(params: Mapping[str, Any]) -> dict[str, Any]:
     simple, where = [], []
     for item in params.get("adhoc_filters") or []:
         if item["expressionType"] == "SIMPLE":
-            simple.append({"col": item["subject"], "op": item["operator"], "val": item["comparator"]})
+            simple.append(
+                {"col": item["subject"], "op": item["operator"], "val": item["comparator"]}
+            )
         else:
             where.append(f"({item['sqlExpression']})")
     return {"filters": simple, "extras": {"having": "", "where": " AND ".join(where)}}

@@ -60,8 +60,12 @@ class Login:
 def main() -> int:
     """Entry point; 0 when Superset is as declared (and, with `--verify`, every chart answers)."""
     warnings.filterwarnings("ignore", category=SAWarning)
-    parser = argparse.ArgumentParser(description="Superset: schema, roles, logins, assets, row security.")
-    parser.add_argument("--assets", type=Path, default=asset_files.ASSETS, help="folder of the assets")
+    parser = argparse.ArgumentParser(
+        description="Superset: schema, roles, logins, assets, row security."
+    )
+    parser.add_argument(
+        "--assets", type=Path, default=asset_files.ASSETS, help="folder of the assets"
+    )
     parser.add_argument("--verify", action="store_true", help="then ask every chart for its data")
     parser.add_argument("--check-only", action="store_true", help="check the files and stop")
     arguments = parser.parse_args()
@@ -69,7 +73,10 @@ def main() -> int:
     try:
         declared = asset_files.load(arguments.assets)
         asset_files.check(declared, _contracts())
-        _say(f"файлы проверены: {len(declared.charts)} диаграмм, {len(declared.datasets)} наборов данных")
+        _say(
+            f"файлы проверены: диаграмм {len(declared.charts)},"
+            f" наборов данных {len(declared.datasets)}"
+        )
         if arguments.check_only:
             return 0
         logins = read_logins(Path(_required("TSUR_SUPERSET_LOGINS")))
@@ -83,7 +90,8 @@ def main() -> int:
 
             faults = verify_all(app, logins)
             if faults:
-                raise SyncError("диаграммы не отвечают:\n" + "\n".join(faults))
+                print("superset sync: диаграммы не отвечают:", *faults, sep="\n", file=sys.stderr)
+                return 1
     except (SyncError, asset_files.AssetError) as error:
         print(f"superset sync: {error}", file=sys.stderr)
         return 1
@@ -168,12 +176,13 @@ def default_period(address: str) -> str | None:
     try:
         with psycopg2.connect(dsn, connect_timeout=10) as connection, connection.cursor() as cursor:
             cursor.execute(
-                "select max(month_date)::date from marts.mart_deadline_compliance where due_cohort > 0"
+                "select max(month_date)::date from marts.mart_deadline_compliance"
+                " where due_cohort > 0"
             )
             row = cursor.fetchone()
     except psycopg2.errors.UndefinedTable:
         return None
-    except psycopg2.OperationalError as error:
+    except psycopg2.Error as error:
         raise SyncError(f"the warehouse does not answer the official's role: {error}") from None
     last: date | None = row[0] if row else None
     return None if last is None else period_ending(last)
@@ -189,11 +198,12 @@ def period_ending(last_month: date) -> str:
 def _migrate() -> None:
     import logging
 
-    import superset
     from alembic.runtime.migration import MigrationContext
     from alembic.script import ScriptDirectory
     from flask_migrate import upgrade
     from superset.extensions import db
+
+    import superset
 
     folder = Path(superset.__file__).parent / "migrations"
     scripts = ScriptDirectory(str(folder))
@@ -248,7 +258,12 @@ def _ensure_login(login: Login, roles: dict[str, dict[str, Any]]) -> None:
     user = security_manager.find_user(username=login.username)
     if user is None:
         user = security_manager.add_user(
-            login.username, first_name, "ЦУР", f"{login.username}@tsur.invalid", role, login.password
+            login.username,
+            first_name,
+            "ЦУР",
+            f"{login.username}@tsur.invalid",
+            role,
+            login.password,
         )
         if not user:
             raise SyncError(f"the login {login.username} could not be created; see the log above")
@@ -265,7 +280,9 @@ def _address(database_name: str) -> str:
     try:
         variable = ADDRESS_VARIABLES[database_name]
     except KeyError:
-        raise SyncError(f"no variable gives the address of the database «{database_name}»") from None
+        raise SyncError(
+            f"no variable gives the address of the database «{database_name}»"
+        ) from None
     url = make_url(_required(variable)).set(drivername="postgresql+psycopg2")
     return str(url.render_as_string(hide_password=False))
 
@@ -322,7 +339,9 @@ def _grant(roles: dict[str, dict[str, Any]], declared: asset_files.Assets) -> No
     from superset.extensions import db, security_manager
 
     models = _models()
-    datasets = db.session.query(models["datasets"]).filter(models["datasets"].uuid.in_(list(declared.datasets)))
+    datasets = db.session.query(models["datasets"]).filter(
+        models["datasets"].uuid.in_(list(declared.datasets))
+    )
     databases = {item.database_name: item for item in db.session.query(models["databases"])}
     everything = [("datasource_access", item.get_perm()) for item in datasets]
     for key, role in roles.items():
@@ -334,7 +353,9 @@ def _grant(roles: dict[str, dict[str, Any]], declared: asset_files.Assets) -> No
         for pair in pairs:
             found = security_manager.find_permission_view_menu(*pair)
             if found is None and pair[0] != "datasource_access":
-                raise SyncError(f"access/roles.yml: {key}: Superset has no permission {pair[0]} on {pair[1]}")
+                raise SyncError(
+                    f"access/roles.yml: {key}: Superset has no permission {pair[0]} on {pair[1]}"
+                )
             wanted.append(found or security_manager.add_permission_view_menu(*pair))
         target = security_manager.find_role(role["name"])
         if {item.id for item in target.permissions} != {item.id for item in wanted}:
@@ -391,7 +412,9 @@ def _contracts() -> dict[str, set[str]] | None:
     if not manifest:
         return None
     if not Path(manifest).is_file():
-        raise SyncError(f"TSUR_DBT_MANIFEST names {manifest}, which is not there: run `tsur build` first")
+        raise SyncError(
+            f"TSUR_DBT_MANIFEST names {manifest}, which is not there: run `tsur build` first"
+        )
     return contracts.from_manifest(Path(manifest))
 
 

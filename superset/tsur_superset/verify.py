@@ -43,7 +43,8 @@ def main() -> int:
         print(json.dumps(answers, ensure_ascii=False, indent=1))
     else:
         for answer in answers:
-            print(f"{'ok  ' if not answer['error'] else 'ОШИБКА'} {answer['rows']:>6} {answer['chart']} {answer['error']}")
+            outcome = "ОШИБКА" if answer["error"] else "ok"
+            print(f"{outcome:<6} {answer['rows']:>6} {answer['chart']} {answer['error']}")
     return 1 if not answers or any(answer["error"] for answer in answers) else 0
 
 
@@ -51,14 +52,17 @@ def verify_all(app: Any, logins: list[Login]) -> list[str]:
     """One line per chart of `app` that does not answer the official."""
     started = time.monotonic()
     answers = ask_every_chart(app, next(x for x in logins if x.key == "official"))
-    print(f"superset: опрошено диаграмм: {len(answers)}, {time.monotonic() - started:.1f} с", flush=True)
+    print(
+        f"superset: опрошено диаграмм: {len(answers)}, {time.monotonic() - started:.1f} с",
+        flush=True,
+    )
     if not answers:
         return ["ни на одном дашборде нет диаграмм"]
     return [f"«{a['chart']}» ({a['dashboard']}): {a['error']}" for a in answers if a["error"]]
 
 
 def ask_every_chart(app: Any, login: Login) -> list[dict[str, Any]]:
-    """For every chart of the published dashboards: dashboard, chart, rows, caption or '', error or ''.
+    """For every chart of the published dashboards: dashboard, chart, rows, caption and error.
 
     Call it outside of an application context: each request needs one of its own, or the login of
     the first is taken for the others."""
@@ -78,7 +82,13 @@ def ask_every_chart(app: Any, login: Login) -> list[dict[str, Any]]:
         for dashboard in db.session.query(Dashboard).filter(Dashboard.published.is_(True)):
             period = _default_period(dashboard)
             questions += [
-                (dashboard.dashboard_title, chart.slice_name, chart.query_context, dashboard.id, period)
+                (
+                    dashboard.dashboard_title,
+                    chart.slice_name,
+                    chart.query_context,
+                    dashboard.id,
+                    period,
+                )
                 for chart in sorted(dashboard.slices, key=lambda item: item.id)
             ]
     return [_ask(client, headers, *question) for question in questions]
@@ -93,9 +103,21 @@ def _default_period(dashboard: Any) -> str | None:
 
 
 def _ask(
-    client: Any, headers: dict[str, str], dashboard: str, chart: str, context: str | None, number: int, period: str | None
+    client: Any,
+    headers: dict[str, str],
+    dashboard: str,
+    chart: str,
+    context: str | None,
+    number: int,
+    period: str | None,
 ) -> dict[str, Any]:
-    answer: dict[str, Any] = {"dashboard": dashboard, "chart": chart, "rows": 0, "caption": "", "error": ""}
+    answer: dict[str, Any] = {
+        "dashboard": dashboard,
+        "chart": chart,
+        "rows": 0,
+        "caption": "",
+        "error": "",
+    }
     if not context:
         return {**answer, "error": "нет запроса (query_context); выполните `tsur superset sync`"}
     question = query_context.with_period(json.loads(context), period)
@@ -103,7 +125,10 @@ def _ask(
     response = client.post("/api/v1/chart/data", json=question, headers=headers)
     body = response.get_json(silent=True) or {}
     if response.status_code != 200:
-        return {**answer, "error": f"{response.status_code}: {body.get('message') or body.get('errors') or response.data[:300]!r}"}
+        return {
+            **answer,
+            "error": f"{response.status_code}: {body or response.data[:300]!r}",
+        }
     result = body["result"][0]
     if result.get("error"):
         return {**answer, "error": str(result["error"])}

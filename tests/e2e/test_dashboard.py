@@ -41,7 +41,7 @@ FLAGS = (
     "--hide-scrollbars",
     "--lang=ru",
     # Tall enough that no chart waits to be scrolled to.
-    "--window-size=1600,5200",
+    "--window-size=1600,5600",
 )
 WAIT_SECONDS = 120
 CHART = '[data-test="chart-grid-component"]'
@@ -121,7 +121,9 @@ def seen(browser: webdriver.Chrome, superset_and_login: tuple[str, dict[str, str
         found.charts[card.get_attribute("data-test-chart-name") or ""] = {
             "kind": card.get_attribute("data-test-viz-type"),
             "text": card.get_property("innerText"),
-            "drawn": len(card.find_elements(By.CSS_SELECTOR, "canvas, svg.chart, tbody tr td, .header-line")),
+            "drawn": len(
+                card.find_elements(By.CSS_SELECTOR, "canvas, svg.chart, tbody tr td, .header-line")
+            ),
             "errors": len(card.find_elements(By.CSS_SELECTOR, '[role="alert"], .ant-alert-error')),
         }
     _keep_screenshot(browser)
@@ -155,7 +157,7 @@ def _is_drawn(page: webdriver.Chrome) -> bool:
 
 
 def _keep_screenshot(browser: webdriver.Chrome) -> None:
-    """Where `TSUR_E2E_SCREENSHOT` says (a PNG), otherwise nowhere: pictures are committed by hand."""
+    """Into the PNG that `TSUR_E2E_SCREENSHOT` names; without it nowhere."""
     target = os.environ.get("TSUR_E2E_SCREENSHOT")
     if target:
         browser.save_screenshot(str((REPOSITORY / target).resolve()))
@@ -167,7 +169,9 @@ def test_an_official_reaches_the_dashboard_by_logging_in(seen: Seen) -> None:
 
 
 def test_at_least_nine_charts_are_drawn_and_none_is_in_error(seen: Seen) -> None:
-    charts = {name: card for name, card in seen.charts.items() if not name.startswith(CAPTION_PREFIX)}
+    charts = {
+        name: card for name, card in seen.charts.items() if not name.startswith(CAPTION_PREFIX)
+    }
     assert len(charts) >= 9
     assert [name for name, card in seen.charts.items() if card["errors"]] == []
     assert [name for name, card in charts.items() if not card["drawn"]] == []

@@ -1,4 +1,4 @@
-"""A Superset of the tests' own: metadata and marts on the session's PostgreSQL, synchronised once."""
+"""A Superset of the tests' own: metadata and marts on the session's PostgreSQL."""
 
 from __future__ import annotations
 

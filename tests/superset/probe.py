@@ -100,9 +100,7 @@ seen["rating_of_2025"] = rows(
 )
 seen["caption_of_two_months"] = rows(
     official,
-    query_context.with_period(
-        contexts["Основание: Рейтинг органов"], "2026-10-05 : 2026-11-20"
-    ),
+    query_context.with_period(contexts["Основание: Рейтинг органов"], "2026-10-05 : 2026-11-20"),
 )
 months = query_context.with_period(contexts["Сроки по месяцам"], PERIOD)
 seen["months"] = rows(official, months)
@@ -119,8 +117,13 @@ def sql_lab(who: tuple[Any, dict[str, str]], statement: str) -> list[Any]:
     token = who[0].get("/api/v1/security/csrf_token/", headers=who[1]).get_json()["result"]
     answer = who[0].post(
         "/api/v1/sqllab/execute/",
-        json={"database_id": analyst_database, "sql": statement, "runAsync": False,
-              "client_id": f"probe{len(statement)}", "schema": "marts"},  # fmt: skip
+        json={
+            "database_id": analyst_database,
+            "sql": statement,
+            "runAsync": False,
+            "client_id": f"probe{len(statement)}",
+            "schema": "marts",
+        },
         headers={**who[1], "X-CSRFToken": token, "Referer": "http://localhost/"},
     )
     body = answer.get_json(silent=True) or {}
@@ -130,12 +133,17 @@ def sql_lab(who: tuple[Any, dict[str, str]], statement: str) -> list[Any]:
 seen["official_sql_lab"] = sql_lab(official, "select 1 as one")
 seen["official_pages"] = {
     path: official[0].get(path, headers=official[1]).status_code
-    for path in ("/api/v1/database/", "/api/v1/sqllab/", "/api/v1/query/", "/api/v1/log/",
-                 "/api/v1/security/users/", "/api/v1/rowlevelsecurity/", "/api/v1/dashboard/overview")
-}  # fmt: skip
-seen["analyst_marts"] = sql_lab(
-    analyst, "select count(*) as n from marts.mart_block_workload"
-)
+    for path in (
+        "/api/v1/database/",
+        "/api/v1/sqllab/",
+        "/api/v1/query/",
+        "/api/v1/log/",
+        "/api/v1/security/users/",
+        "/api/v1/rowlevelsecurity/",
+        "/api/v1/dashboard/overview",
+    )
+}
+seen["analyst_marts"] = sql_lab(analyst, "select count(*) as n from marts.mart_block_workload")
 seen["analyst_raw"] = sql_lab(analyst, "select * from raw.pos_messages")
 
 # Somebody with an official's rights whom no rule of row security names.
@@ -150,7 +158,9 @@ seen["stranger_rows"] = len(rows(client_of("stranger", "stranger-1"), rating))
 
 # One chart less in the files, and one that an analyst made himself.
 less = copy.deepcopy(declared)
-gone = next(key for key, chart in less.charts.items() if chart["slice_name"] == "Дней на разбор остатка")
+gone = next(
+    key for key, chart in less.charts.items() if chart["slice_name"] == "Дней на разбор остатка"
+)
 del less.charts[gone]
 for dashboard in less.dashboards.values():
     position = dashboard["position"]

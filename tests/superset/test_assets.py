@@ -23,7 +23,9 @@ FILTER_NAMES = ["Период", "Регион", "Блок", "Орган", "Му�
 
 
 def test_every_asset_agrees_with_the_others_and_with_the_contracts_of_the_marts() -> None:
-    assert {"mart_block_workload", "mart_deadline_compliance", "mart_agency_rating"} <= set(CONTRACTS)
+    assert {"mart_block_workload", "mart_deadline_compliance", "mart_agency_rating"} <= set(
+        CONTRACTS
+    )
     assets.check(DECLARED, CONTRACTS)
 
 
@@ -50,7 +52,11 @@ def test_every_chart_of_every_dashboard_has_a_caption_directly_below_it() -> Non
     for key, dashboard in complete.dashboards.items():
         position = dashboard["position"]
         for uuid in assets.charts_of(DECLARED.dashboards[key]):
-            node = next(n for n in position.values() if isinstance(n, dict) and n.get("meta", {}).get("uuid") == uuid)
+            node = next(
+                n
+                for n in position.values()
+                if isinstance(n, dict) and n.get("meta", {}).get("uuid") == uuid
+            )
             below = position[position[node["parents"][-1]]["children"][1]]
             assert below["meta"]["uuid"] == assets.caption_uuid(uuid)
             caption = complete.charts[assets.caption_uuid(uuid)]
@@ -102,7 +108,9 @@ def test_filters_that_a_mart_does_not_have_are_named_and_kept_off_its_charts(
 
 
 def test_a_rating_is_read_and_never_computed_by_a_chart() -> None:
-    rating = next(d for d in DECLARED.datasets.values() if d["table_name"] == "agency_rating_latest_quarter")
+    rating = next(
+        d for d in DECLARED.datasets.values() if d["table_name"] == "agency_rating_latest_quarter"
+    )
     assert not re.search(r"\b(dense_rank|rank|row_number)\s*\(", rating["sql"])
     chart = next(c for c in DECLARED.charts.values() if c["slice_name"] == "Рейтинг органов")
     assert chart["params"]["query_mode"] == "raw"
@@ -181,7 +189,11 @@ def test_a_column_that_a_mart_lost_is_named() -> None:
 @pytest.mark.parametrize(
     ("name", "text", "message"),
     [
-        ("{0}.yaml", "uuid: {0}\nsqlalchemy_uri: postgresql://a:secret@h/d\n", "looks like a secret"),
+        (
+            "{0}.yaml",
+            "uuid: {0}\nsqlalchemy_uri: postgresql://a:secret@h/d\n",
+            "looks like a secret",
+        ),
         ("{0}.yaml", "uuid: {0}\nchanged_on: 2026-01-01\n", "remove changed_on"),
         ("chart.yaml", "uuid: {0}\n", "must be named by its uuid"),
         ("{0}.yaml", "uuid: [\n", "not YAML"),

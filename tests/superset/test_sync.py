@@ -123,7 +123,9 @@ def test_an_official_has_28_permissions_and_the_datasets_and_no_sql_lab(
     assert status in (401, 403, 404)
     assert data is None
     assert observed["official_pages"]["/api/v1/dashboard/overview"] == 200
-    closed = {path: code for path, code in observed["official_pages"].items() if "overview" not in path}
+    closed = {
+        path: code for path, code in observed["official_pages"].items() if "overview" not in path
+    }
     assert set(closed.values()) <= {401, 403, 404}, closed
 
 
@@ -192,7 +194,9 @@ def test_assets_for_a_mart_that_dbt_does_not_have_are_refused(
 ) -> None:
     manifest = tmp_path / "manifest.json"
     manifest.write_text(json.dumps({"nodes": {}}))
-    result = instance.run("-m", "tsur_superset.sync", "--check-only", TSUR_DBT_MANIFEST=str(manifest))
+    result = instance.run(
+        "-m", "tsur_superset.sync", "--check-only", TSUR_DBT_MANIFEST=str(manifest)
+    )
     assert result.returncode == 1
     assert "the mart mart_deadline_compliance has no contract" in result.stderr
     assert assets.ASSETS.is_dir()
