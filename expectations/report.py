@@ -17,6 +17,7 @@ import jinja2
 import psycopg
 from psycopg.rows import dict_row
 
+from expectations.check import Measure
 from expectations.index import SEVERITIES, STAGES, catalogue
 
 TEMPLATES = Path(__file__).with_name("templates")
@@ -24,6 +25,7 @@ LATEST = "index.html"
 KEEP = 30
 HISTORY = 30
 SHOWN_EXAMPLES = 30
+FIRST_EXAMPLES = 8
 _REPORT_NAME = re.compile(r"^report-\d{8}-\d{6}-\d+\.html$")
 
 LEDGER_STATES = {
@@ -141,6 +143,7 @@ class Shown:
     state: str
     severity: str
     observed: str
+    is_share: bool
     total: int | None
     unexpected: int | None
     meaning: str
@@ -153,6 +156,16 @@ class Shown:
     @property
     def state_name(self) -> str:
         return STATES[self.state]
+
+    @property
+    def first_samples(self) -> list[dict[str, Any]]:
+        """All examples where they fit, else the first few."""
+        fits = len(self.samples) <= SHOWN_EXAMPLES
+        return self.samples if fits else self.samples[:FIRST_EXAMPLES]
+
+    @property
+    def further_samples(self) -> list[dict[str, Any]]:
+        return self.samples[len(self.first_samples) :]
 
     @property
     def hidden(self) -> int:
@@ -222,7 +235,6 @@ def _contents(database_url: str) -> dict[str, Any]:
         "stages": {stage.value: name for stage, name in STAGES.items()},
         "severities": {severity.value: name for severity, name in SEVERITIES.items()},
         "outcomes": OUTCOMES,
-        "shown_examples": SHOWN_EXAMPLES,
     }
 
 
@@ -264,6 +276,7 @@ def _shown(row: dict[str, Any]) -> Shown:
         state=_state(row),
         severity=row["severity"],
         observed=_observed(row),
+        is_share=details.get("measure") == Measure.SHARE,
         total=row["total_count"],
         unexpected=row["unexpected_count"],
         meaning=check.meaning if check else "Проверка больше не выполняется.",

@@ -186,6 +186,9 @@ def ledger_checks(cases: list[SourceTable], known_at: datetime | None) -> list[C
     if not cases:
         return checks
     relations = tuple(source.relation for source in cases)
+    # A source that is no longer read keeps its cases: they are held against its table only while
+    # the table is among those that are checked.
+    source_codes = _list(sorted({source.source_code for source in cases}))
     first_seen = f"""
         select
             record_key,
@@ -225,7 +228,7 @@ def ledger_checks(cases: list[SourceTable], known_at: datetime | None) -> list[C
                         min(native_id) as native_id,
                         min(source_code) as source_code,
                         count(*) as row_count
-                    from {{batch}} group by record_key
+                    from {{batch}} where source_code in ({source_codes}) group by record_key
                 ) as ledger on ledger.record_key = landed.record_key
                 where not coalesce(landed.is_late and ledger.record_key is null, false)
             """,  # noqa: S608

@@ -41,8 +41,8 @@ def page(line: Line, folder: Path) -> _Page:
     return _Page(path.read_text(encoding="utf-8"))
 
 
-def check(line: Line) -> None:
-    for stage in ("raw", "marts"):
+def check(line: Line, *stages: str) -> None:
+    for stage in stages or ("marts",):
         try:
             run(stage, database_url=line.url, run_id=f"run-{stage}", sources=SOURCES)
         except CriticalCheckFailed:
@@ -93,7 +93,7 @@ def test_a_finding_shows_its_count_its_cases_and_what_to_do(line: Line, tmp_path
     text = page(line, tmp_path).text
 
     assert "У обращений со сроком источник указал вывод о сроке" in text
-    assert "2 : 2 из 4 (boston_311_2015: 2 из 2)" in text
+    assert "2 из 4 (boston_311_2015: 2 из 2)" in text
     cases = "select case_id::text, native_id from marts.fct_appeals where native_id in {}"
     for case_id, native_id in line.rows(cases.format("('101', '102')")):
         assert case_id in text
@@ -134,7 +134,6 @@ def test_loads_show_the_identity(line: Line, tmp_path: Path) -> None:
         "update ops.loads set rows_read = 1234567, rows_unchanged = 1234563, rows_quarantined = 2 "
         "where entity = 'rows'"
     )
-    check(line)
     text = page(line, tmp_path).text
 
     expected = f"boston_311_2015 rows Бостон (США) 1 {number(1234567)} 2 {number(1234563)} 2 да"
@@ -142,7 +141,6 @@ def test_loads_show_the_identity(line: Line, tmp_path: Path) -> None:
 
 
 def test_the_ledger_says_where_each_case_ended(line: Line, tmp_path: Path) -> None:
-    check(line)
     text = page(line, tmp_path).text
 
     assert "pos Тамбовская область 3 2 1 0 0 0" in text
@@ -157,7 +155,6 @@ def test_quarantine_is_shown_by_code_with_its_reason(line: Line, tmp_path: Path)
         "region_code, entity, 'date_out_of_range', 'Год 3020.', 'x', 'x' from ops.loads "
         "order by load_id limit 1"
     )
-    check(line)
 
     assert "pos messages date_out_of_range ожидает решения 1 Год 3020." in page(line, tmp_path).text
 
@@ -177,7 +174,7 @@ def test_a_check_that_could_not_be_computed_is_shown_with_its_error(
 
 
 def test_empty_tables_give_a_report(empty_line: Line, tmp_path: Path) -> None:
-    check(empty_line)
+    check(empty_line, "raw", "marts")
     text = page(empty_line, tmp_path).text
 
     assert "Загрузок нет." in text
