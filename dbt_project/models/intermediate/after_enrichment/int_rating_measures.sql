@@ -119,24 +119,43 @@ select
     weight,
     case when dimension_code <> 'speed' then amount end as numerator,
     n,
-    case
-        when dimension_code = 'speed' then {{ speed_points('own_mean') }} else own_mean
-    end as raw_value,
-    case
-        when dimension_code = 'speed' then {{ speed_points('peer_mean') }} else peer_mean
-    end as peer_value,
-    case
-        when dimension_code = 'speed' then {{ speed_points('shrunk_mean') }} else shrunk_mean
-    end as shrunk_value,
+    -- Ten digits: more than any published value shows, and the same on every machine.
+    round(
+        case
+            when dimension_code = 'speed' then {{ speed_points('own_mean') }}
+            else own_mean
+        end,
+        10
+    ) as raw_value,
+    round(
+        case
+            when dimension_code = 'speed' then {{ speed_points('peer_mean') }}
+            else peer_mean
+        end,
+        10
+    ) as peer_value,
+    round(
+        case
+            when dimension_code = 'speed' then {{ speed_points('shrunk_mean') }}
+            else shrunk_mean
+        end,
+        10
+    ) as shrunk_value,
     -- Wilson for a share; for the speed the interval of the median, turned round: slower is less.
-    case
-        when dimension_code = 'speed' then {{ speed_points('ratio_high') }}
-        when n > 0 then greatest((own_mean + z2_n / 2 - half_width) / (1 + z2_n), 0)
-    end as interval_low,
-    case
-        when dimension_code = 'speed' then {{ speed_points('ratio_low') }}
-        when n > 0 then least((own_mean + z2_n / 2 + half_width) / (1 + z2_n), 1)
-    end as interval_high,
+    round(
+        case
+            when dimension_code = 'speed' then {{ speed_points('ratio_high') }}
+            when n > 0 then greatest((own_mean + z2_n / 2 - half_width) / (1 + z2_n), 0)
+        end,
+        10
+    ) as interval_low,
+    round(
+        case
+            when dimension_code = 'speed' then {{ speed_points('ratio_low') }}
+            when n > 0 then least((own_mean + z2_n / 2 + half_width) / (1 + z2_n), 1)
+        end,
+        10
+    ) as interval_high,
     ratio_p50,
     ratio_p90,
     case_ids
