@@ -22,7 +22,6 @@ DOC = """
 @dag(
     dag_id="dashboards",
     schedule=[Asset(pipeline.CHECKED_ASSET)],
-    start_date=pipeline.FIRST_DAY,
     catchup=False,
     max_active_runs=1,
     tags=["dashboards", "tier-1"],

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from airflow.sdk import Asset, Param, dag, task
+from airflow.sdk import Asset, CronTriggerTimetable, Param, dag, task
 
 from stack import pipeline
 
@@ -14,8 +14,12 @@ def build(source: pipeline.Source) -> None:
 
     @dag(
         dag_id=f"ingest_{source.code}",
-        schedule=source.schedule,
-        start_date=pipeline.FIRST_DAY,
+        # A home that is started in the middle of a day waits for the next tick: the first load,
+        # of the whole history, is asked for with a window.
+        schedule=source.schedule
+        and CronTriggerTimetable(
+            source.schedule, timezone="Europe/Moscow", run_immediately=timedelta(0)
+        ),
         catchup=False,
         max_active_runs=1,
         tags=["ingestion", f"tier-{source.tier}"],

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from airflow.sdk import dag, task
+from airflow.sdk import CronTriggerTimetable, dag, task
 
 from stack import pipeline
 
@@ -20,8 +20,9 @@ DOC = """
 
 @dag(
     dag_id="maintenance",
-    schedule="30 3 * * *",
-    start_date=pipeline.FIRST_DAY,
+    schedule=CronTriggerTimetable(
+        "30 3 * * *", timezone="Europe/Moscow", run_immediately=timedelta(0)
+    ),
     catchup=False,
     max_active_runs=1,
     tags=["maintenance", "tier-3"],

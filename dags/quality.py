@@ -23,7 +23,6 @@ DOC = """
 @dag(
     dag_id="quality",
     schedule=[Asset(pipeline.MARTS_ASSET)],
-    start_date=pipeline.FIRST_DAY,
     catchup=False,
     max_active_runs=1,
     tags=["quality", "tier-1"],

@@ -78,7 +78,6 @@ def dbt_group(group_id: str, tag: str) -> DbtTaskGroup:
     schedule=AssetAll(
         *(Asset(pipeline.raw_asset(source.code)) for source in pipeline.enabled_sources())
     ),
-    start_date=pipeline.FIRST_DAY,
     catchup=False,
     max_active_runs=1,
     tags=["warehouse", "tier-1"],

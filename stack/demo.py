@@ -18,6 +18,8 @@ CHAIN = ("warehouse", "quality", "dashboards")
 SANDBOX_DAYS = 731
 RUN_SECONDS = 1500
 DONE = {"success", "failed"}
+# Where nobody watches a bar (a log, a pipe), a line says from time to time how far it is.
+TOLD_EVERY_SECONDS = 15
 
 
 class DemoError(RuntimeError):
@@ -89,7 +91,9 @@ def _await_dags(client: AirflowClient, expected: set[str], settings: Settings) -
 def _watch(client: AirflowClient, dag_ids: list[str], settings: Settings, console: Console) -> None:
     """Wait for one successful run of each DAG, with a bar a DAG."""
     started = time.monotonic()
+    told = started
     waiting = list(dag_ids)
+    notes: dict[str, str] = {}
     columns = (
         SpinnerColumn(),
         TextColumn("{task.description:32}"),
@@ -109,12 +113,13 @@ def _watch(client: AirflowClient, dag_ids: list[str], settings: Settings, consol
                     continue
                 tasks = client.tasks(dag_id, run["dag_run_id"])
                 finished = sum(task["state"] in {"success", "skipped"} for task in tasks)
+                notes[dag_id] = f"{run['state']} {finished}/{len(tasks)}"
                 progress.start_task(bars[dag_id])
                 progress.update(
                     bars[dag_id],
                     completed=finished,
                     total=len(tasks) or None,
-                    note=f"{run['state']} {finished}/{len(tasks)}",
+                    note=notes[dag_id],
                 )
                 if run["state"] in DONE:
                     waiting.remove(dag_id)
@@ -131,6 +136,10 @@ def _watch(client: AirflowClient, dag_ids: list[str], settings: Settings, consol
                     f"Still waiting for {', '.join(waiting)} after {RUN_SECONDS} s. "
                     f"Look at {settings.airflow_url}; logs are in {settings.home / 'logs'}"
                 )
+            if not console.is_terminal and time.monotonic() - told > TOLD_EVERY_SECONDS:
+                told = time.monotonic()
+                running = [f"{name} {notes[name]}" for name in waiting if name in notes]
+                console.print(f"· {told - started:.0f} s: {', '.join(running)}", soft_wrap=True)
             if waiting:
                 time.sleep(1.5)
 

@@ -32,7 +32,6 @@ if TYPE_CHECKING:
 
 SOURCES_FOLDER = REPOSITORY / "ingestion" / "sources"
 DBT_PROJECT = REPOSITORY / "dbt_project"
-FIRST_DAY = datetime(2024, 1, 1, tzinfo=UTC)
 MARTS_ASSET = "tsur://warehouse/marts"
 CHECKED_ASSET = "tsur://warehouse/checked"
 DASHBOARDS_ASSET = "tsur://superset/dashboards"
