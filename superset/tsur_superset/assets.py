@@ -303,12 +303,11 @@ def _add_captions(dashboard: dict[str, Any], assets: Assets) -> None:
 def _caption_height(width: int, expression: str) -> int:
     """Grid units (8 px) for the caption's sentence in a column of `width` twelfths.
 
-    About 18 letters of a line fit a twelfth; figures add some sixty letters to the fixed words."""
-    letters = 60 + sum(
-        len(text) for text in re.findall(r"'([^']*)'", expression) if re.search("[а-я]", text)
-    )
-    lines = -(-letters // (18 * width))
-    return 5 + -(-17 * (lines + 1) // 8)
+    About 18 letters of a line fit a twelfth; the fixed words are counted, some thirty figures are
+    added."""
+    words = [text for text in re.findall(r"'([^']*)'", expression) if re.search("[а-я]", text)]
+    lines = -(-(30 + sum(map(len, words))) // (18 * width))
+    return 5 + -(-17 * lines // 8)
 
 
 def _caption(
