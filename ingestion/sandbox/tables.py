@@ -167,6 +167,9 @@ def message_rows(world: World, region: str, first: date, until: date) -> Iterato
         received_on = _day(case.received_at)
         if case.bad_reason == "impossible_date":
             received_on = f"31.02.{case.received_at.year}"
+        rating: Cell = "-" if case.rating is None else case.rating
+        if case.bad_reason == "wrong_rating":
+            rating = "5 звёзд"
         yield [
             case.native_id,
             epgu,
@@ -188,7 +191,7 @@ def message_rows(world: World, region: str, first: date, until: date) -> Iterato
             "Да" if case.is_59fz else "Нет",
             resolution if decided else "-",
             "Да" if rng.random() < 0.01 else "Нет",
-            "-" if case.rating is None else case.rating,
+            rating,
             "Да" if any(cycle.cycle_no > 1 for cycle in case.cycles) else "Нет",
             case.staff[0],
             case.staff[1],

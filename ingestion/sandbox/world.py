@@ -1001,8 +1001,6 @@ class _RegionMaker:
             bad_reason=reason,
         )
         self._live(rng, case)
-        if reason == "wrong_rating":
-            case.rating = 7
         if reason == "empty_number":
             case.native_id = ""
         self.cases.append(case)
