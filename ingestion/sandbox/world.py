@@ -18,6 +18,7 @@ from random import Random
 from ingestion.sandbox.catalog import BLOCKS, Body, Catalog, Place, Topic, load_catalog
 from ingestion.sandbox.people import Person, invent_person
 from ingestion.sandbox.regions import NO_ROSTER, REGIONS, Region
+from ingestion.sandbox.terms import Rule, load_terms
 from ingestion.sandbox.texts import (
     STREETS,
     Address,
@@ -31,10 +32,6 @@ EPOCH = date(2020, 1, 1)
 DAYS = 730
 """The sandbox reaches 24 months back, in days, so that a window of 731 days holds all of it."""
 SOURCE_SHARES = {"pos": 0.55, "municipal_register": 0.15, "open311": 0.15, "vk": 0.15}
-ORDINARY_DAYS = 30
-"""59-ФЗ ст. 12 ч. 1 and the ordinary norm of ПОС (DOMAIN.md 2.1): days from registration."""
-FAST_DAYS = 10
-"""Fast track (DOMAIN.md 2.1): days from registration."""
 COMMENT_DAYS = 12
 VERDICT_MISMATCH = 0.012
 """Share of source verdicts that are wrong on purpose."""
@@ -326,6 +323,7 @@ class _RegionMaker:
         self.region = region
         self.now = now
         self.first = first
+        self.terms = load_terms()
         self.per_day = cases * region.share / DAYS * 0.93
         self.chooser = _Chooser(catalog, region)
         self.applicants = max(40, int(cases * region.share * 0.55))
@@ -540,10 +538,9 @@ class _RegionMaker:
             at += timedelta(days=rng.uniform(0.5, 8))
             events.append(Event(1, "withdrawn", at, body.code))
             return
-        days = FAST_DAYS if case.is_fast_track else ORDINARY_DAYS
         opened = registered
         for cycle_no in range(1, 4):
-            returned = self._cycle(rng, case, cycle_no, opened, at, body, days)
+            returned = self._cycle(rng, case, cycle_no, opened, at, body)
             if returned is None:
                 return
             opened = at = returned
@@ -558,11 +555,12 @@ class _RegionMaker:
         opened: datetime,
         at: datetime,
         body: Body,
-        days: int,
     ) -> datetime | None:
         """One handling up to its end; returns when the applicant sent it back, else None."""
         events = case.events
-        due = opened.date() + timedelta(days=days)
+        rule = self._rule(case, opened)
+        days = rule.days
+        due = self.terms.nominal(rule, opened.date())
         duration = self._duration(rng, body, opened, days)
         if not case.is_fast_track and rng.random() < 0.07:
             asked = _moment(rng, due - timedelta(days=rng.randint(2, 7)), _OFFICE)
@@ -693,18 +691,26 @@ class _RegionMaker:
             )
             case.source_verdict = "" if unknown else ("Нет" if is_late else "Да")
 
+    def _rule(self, case: Case, opened: datetime) -> Rule:
+        return self.terms.rule(
+            regime="fz59" if case.is_59fz else "message",
+            is_fast_track=case.is_fast_track,
+            start=opened.date(),
+        )
+
     def _pos_cycles(self, case: Case) -> list[Cycle]:
-        days = FAST_DAYS if case.is_fast_track else ORDINARY_DAYS
         cycles: list[Cycle] = []
         for event in case.events:
             if event.event in ("registered", "reopened"):
-                due = event.at.date() + timedelta(days=days)
+                rule = self._rule(case, event.at)
+                planned = self.terms.nominal(rule, event.at.date())
+                due = self.terms.due(rule, event.at.date())
                 cycles.append(
                     Cycle(
                         event.cycle_no,
                         event.at,
                         _end_of(due),
-                        _end_of(due),
+                        _end_of(planned),
                         None,
                         False,
                         event.body_code,
@@ -720,7 +726,7 @@ class _RegionMaker:
                 cycle.source_due_at = _end_of(approved.new_due)
                 # 59-ФЗ ст. 12 ч. 2 and DOMAIN.md 5.1: approved and notified before the first term.
                 if approved.at <= original and notified is not None and notified.at <= original:
-                    cycle.due_at = _end_of(approved.new_due)
+                    cycle.due_at = max(original, _end_of(approved.new_due))
                     cycle.is_extended = True
             limit = cycle.due_at or self.now
             for event in own:
@@ -730,6 +736,9 @@ class _RegionMaker:
 
     def _status(self, case: Case, cycle: Cycle) -> str:
         if cycle.due_at is None:
+            return "undefined"
+        if case.source_code == "pos" and case.outcome in ("withdrawn", "rejected"):
+            # DOMAIN.md 5.1: withdrawn and rejected messages have no term to keep.
             return "undefined"
         by_day = case.source_code == "pos"
         if cycle.closed_at is not None:

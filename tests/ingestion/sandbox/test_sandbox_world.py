@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import re
 from collections import Counter, defaultdict
-from datetime import timedelta
+from datetime import date, timedelta
 
 import pytest
 
 from ingestion.sandbox.catalog import BLOCKS
 from ingestion.sandbox.regions import NO_ROSTER, REGIONS
+from ingestion.sandbox.terms import load_terms
 from ingestion.sandbox.texts import STREETS
 from ingestion.sandbox.world import Case, World, build_world, normalised
 
@@ -138,27 +139,52 @@ def test_the_five_regions_and_four_case_sources_all_have_cases(world: World) -> 
             assert found[region, source] > 5
 
 
-def test_deadlines_of_pos_are_thirty_days_or_ten_from_registration(world: World) -> None:
-    """DOMAIN.md 2.1; an extension of thirty days counts only if told before the first term."""
-    seen = Counter()
+def test_deadlines_of_pos_follow_the_rule_of_the_day(world: World) -> None:
+    """DOMAIN.md 2.1: 30 days, fast 10 (8 from December 2025), moved off days without work; an
+    extension of thirty days counts only if approved and told before the first term."""
+    terms = load_terms()
+    seen: Counter[str] = Counter()
     for case in world.cases:
         if case.source_code != "pos":
             continue
-        days = 10 if case.is_fast_track else 30
         for cycle in case.cycles:
             assert cycle.due_at is not None
-            allowed = days + (30 if cycle.is_extended else 0)
-            assert (cycle.due_at.date() - cycle.opened_at.date()).days == allowed
+            assert cycle.source_due_at is not None
+            opened = cycle.opened_at.date()
+            fast = 8 if opened >= date(2025, 12, 1) else 10
+            first_due = planned = opened + timedelta(days=fast if case.is_fast_track else 30)
+            while not terms.is_working(first_due):
+                first_due += timedelta(days=1)
             own = [event for event in case.events if event.cycle_no == cycle.cycle_no]
-            first_due = cycle.opened_at.date() + timedelta(days=days)
             told = {event.event for event in own if event.at.date() <= first_due}
             rightful = {"extension_approved", "extension_notified"} <= told
+            approved = any(event.event == "extension_approved" for event in own)
+            longer = planned + timedelta(days=30)
             assert cycle.is_extended == rightful
-            if not rightful and any(event.event == "extension_approved" for event in own):
-                seen["wrongful"] += 1
-            seen[f"extended {cycle.is_extended}"] += 1
-    assert seen["extended True"] > 5
+            assert cycle.source_due_at.date() == (longer if approved else planned)
+            assert cycle.due_at.date() == (longer if rightful else first_due)
+            seen["wrongful"] += approved and not rightful
+            seen["rightful"] += rightful
+            seen["moved"] += first_due != planned
+    assert seen["rightful"] > 5
     assert seen["wrongful"] > 0
+    assert seen["moved"] > 50
+
+
+@pytest.mark.parametrize(
+    ("start", "due"),
+    [
+        # 30 days from 13.05.2026 end on Friday 12.06, a holiday: the next working day is Monday.
+        (date(2026, 5, 13), date(2026, 6, 15)),
+        # 30 days from 02.12.2025 end on 01.01.2026; the holidays last up to 11.01 (ПП № 1466).
+        (date(2025, 12, 2), date(2026, 1, 12)),
+        (date(2026, 9, 1), date(2026, 10, 1)),
+    ],
+)
+def test_a_term_that_ends_on_a_day_off_moves_on(start: date, due: date) -> None:
+    terms = load_terms()
+    rule = terms.rule(regime="message", is_fast_track=False, start=start)
+    assert terms.due(rule, start) == due
 
 
 def test_fast_track_is_only_for_eligible_topics_and_some_eligible_go_the_ordinary_way(
@@ -177,7 +203,8 @@ def test_status_follows_from_due_and_closing(world: World) -> None:
         now = world.local_as_of[case.region_code]
         for cycle in case.cycles:
             due, closed = cycle.due_at, cycle.closed_at
-            if due is None:
+            gone = case.source_code == "pos" and case.outcome in ("withdrawn", "rejected")
+            if due is None or gone:
                 expected = "undefined"
             elif closed is None:
                 expected = "overdue_open" if due < now else "open"
