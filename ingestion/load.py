@@ -165,9 +165,14 @@ class Transfer:
         self._present: list[uuid.UUID] = []
         self._is_listing_whole = True
         self.bytes_read = 0
-        self.calls = 0
+        self._calls_before = work.client.calls
         self.unreadable = False
         self.resolved: list[int] = []
+
+    @property
+    def calls(self) -> int:
+        """HTTP calls of this load."""
+        return self._work.client.calls - self._calls_before
 
     def _open(self) -> None:
         work = self._work
@@ -254,7 +259,6 @@ class Transfer:
 
     def _take(self, page: Page) -> None:
         self.bytes_read += page.bytes_read
-        self.calls += page.calls
         self._unknown.update(dict.fromkeys(page.unknown_columns))
         for item in page.items:
             self._item(item, page.sha256)

@@ -39,7 +39,6 @@ class Page:
     items: list[Item]
     sha256: str | None = None
     bytes_read: int = 0
-    calls: int = 0
     unknown_columns: tuple[str, ...] = ()
 
 
@@ -58,6 +57,11 @@ class Delivery:
 
 class Client(Protocol):
     """A protocol. One client object serves one region and one run."""
+
+    @property
+    def calls(self) -> int:
+        """HTTP calls so far, refused and repeated ones included."""
+        ...
 
     def deliveries(self, entity: Entity, window: Window | None) -> Iterator[Delivery]:
         """What the source gives for the window. Raises FetchError and, while pages are read,

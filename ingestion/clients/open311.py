@@ -85,6 +85,11 @@ class Open311Client:
         self._region = region
         self._transport = transport or transport_of(source)
 
+    @property
+    def calls(self) -> int:
+        """HTTP calls so far, refused and repeated ones included."""
+        return self._transport.calls
+
     def deliveries(self, entity: Entity, window: Window | None) -> Iterator[Delivery]:
         if not self._region.is_remote:
             for path in files_of(self._region, entity.files or "*.json"):
@@ -120,7 +125,7 @@ class Open311Client:
         with self._transport.fetch(url, parameters) as answer:
             content = answer.read()
             items = items_of(listed(parse_json(content, answer.address), content, answer.address))
-            return Page(items, sha256=answer.sha256, bytes_read=answer.size, calls=answer.calls)
+            return Page(items, sha256=answer.sha256, bytes_read=answer.size)
 
     def _one_answer(self, url: str) -> Iterator[Page]:
         yield self._ask(url, {})

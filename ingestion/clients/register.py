@@ -70,6 +70,11 @@ class TableClient:
         self._region = region
         self._transport = transport or transport_of(source)
 
+    @property
+    def calls(self) -> int:
+        """HTTP calls so far, refused and repeated ones included."""
+        return self._transport.calls
+
     def deliveries(self, entity: Entity, window: Window | None) -> Iterator[Delivery]:
         if self._region.is_remote:
             url, parameters = self.address(entity, window)
@@ -94,17 +99,13 @@ class TableClient:
 
     def _remote_pages(self, entity: Entity, url: str, parameters: dict[str, str]) -> Iterator[Page]:
         with self._transport.fetch(url, parameters) as answer:
-            calls = answer.calls
-            pages = read_table(
+            yield from read_table(
                 answer.path,
                 entity,
                 name=answer.address,
                 sha256=answer.sha256,
                 size=answer.size,
             )
-            for page in pages:
-                page.calls, calls = calls, 0
-                yield page
 
     def reread(self, entity: Entity, content: bytes, name: str) -> Iterator[Page]:
         yield from reread_table(entity, content, name)

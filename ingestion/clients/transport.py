@@ -45,7 +45,6 @@ class Answer:
     sha256: str
     size: int
     content_type: str
-    calls: int
 
     def read(self) -> bytes:
         return self.path.read_bytes()
@@ -117,7 +116,6 @@ class Transport:
         form: Mapping[str, Any] | None = None,
     ) -> Iterator[Answer]:
         """GET, or POST when `form` is given. FetchError when it does not come to an answer."""
-        before = self.calls
         with tempfile.NamedTemporaryFile(prefix="tsur-answer-") as file:
             path = Path(file.name)
             try:
@@ -138,7 +136,6 @@ class Transport:
                 sha256=digest,
                 size=size,
                 content_type=kind,
-                calls=self.calls - before,
             )
 
     @staticmethod

@@ -79,6 +79,11 @@ class VkClient:
         # What `posts` has read, so that `comments` of the same run need not ask again.
         self._read_posts: dict[tuple[int, Window | None], list[tuple[int, int]]] = {}
 
+    @property
+    def calls(self) -> int:
+        """HTTP calls so far, refused and repeated ones included."""
+        return self._transport.calls
+
     # --- what the loader sees ------------------------------------------------------------------
 
     def deliveries(self, entity: Entity, window: Window | None) -> Iterator[Delivery]:
@@ -100,8 +105,7 @@ class VkClient:
     # --- calls ---------------------------------------------------------------------------------
 
     def _call(self, method: str, parameters: dict[str, Any]) -> tuple[Any, Page]:
-        """The `response` of a method and an empty page that carries its bytes and calls."""
-        before = self._transport.calls
+        """The `response` of a method and an empty page that carries its bytes."""
         try:
             for attempt in Retrying(
                 retry=retry_if_exception_type(_Busy),
@@ -114,7 +118,6 @@ class VkClient:
                     response, page = self._once(method, parameters)
         except _Busy as failure:
             raise failure.error from None
-        page.calls = self._transport.calls - before
         return response, page
 
     def _stop(self, state: RetryCallState) -> bool:
@@ -188,8 +191,8 @@ class VkClient:
         for wall in self._region.walls:
             if (wall.owner_id, window) not in self._read_posts:
                 for page in self._wall(wall, window):
-                    # Their posts belong to the other entity; the calls are this one's.
-                    yield Page([], bytes_read=page.bytes_read, calls=page.calls)
+                    # Their posts belong to the other entity.
+                    yield Page([], bytes_read=page.bytes_read)
             for post_id, _count in self._read_posts[wall.owner_id, window]:
                 yield from self._under(wall.owner_id, post_id)
 
@@ -237,7 +240,7 @@ class VkClient:
         with self._transport.fetch(listing) as answer:
             content = answer.read()
             methods = parse_json(content, answer.address)
-            yield Page([], bytes_read=answer.size, calls=answer.calls)
+            yield Page([], bytes_read=answer.size)
         if not isinstance(methods, dict):
             raise UnreadableAnswer(
                 "unexpected_answer", f"{listing}: no methods", content=content, name=listing
@@ -251,15 +254,14 @@ class VkClient:
             response, page = self._once(method, {"offset": number, "count": 100})
         except UnreadableAnswer as error:
             kept = RecordError(error.code, error.detail)
-            return Page([Item({}, error=kept, raw=error.content)], calls=1)
+            return Page([Item({}, error=kept, raw=error.content)])
         except (VkApiError, _Busy) as failure:
             # A recorded error is an answer too; a refused token is the server's own.
             error_told = failure.error if isinstance(failure, _Busy) else failure
             if error_told.code == "http_unauthorised":
                 raise error_told from None
             kept = RecordError("api_error", error_told.detail)
-            return Page([Item({}, error=kept, raw=error_told.detail.encode())], calls=1)
-        page.calls = 1
+            return Page([Item({}, error=kept, raw=error_told.detail.encode())])
         page.items = list(items_of(response, method=method))
         return page
 
