@@ -1,3 +1,4 @@
+{{ config(materialized='view') }}
 -- Sector blocks in force and the two that stand outside them.
 with blocks as (
     select * from {{ ref('blocks') }}

@@ -1,3 +1,4 @@
+{{ config(materialized='view') }}
 -- Kinds of bodies, in the order in which ratings are published.
 with body_kinds as (
     select * from {{ ref('body_kinds') }}

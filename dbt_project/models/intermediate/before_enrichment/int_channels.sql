@@ -1,3 +1,4 @@
+{{ config(materialized='view') }}
 -- Channels by which an appeal comes.
 with channels as (
     select * from {{ ref('channels') }}

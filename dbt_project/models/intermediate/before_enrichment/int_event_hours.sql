@@ -1,3 +1,4 @@
+{{ config(materialized='view') }}
 -- Norm hours of one event: official clerical norms (table 43) and what a region approved.
 with workload_norms as (
     select * from {{ ref('workload_norms') }}

@@ -1,3 +1,4 @@
+{{ config(materialized='view') }}
 -- The dimensions that a region's act asks for, with the label of the act and the weight in force.
 with rating_dimensions as (
     select * from {{ ref('rating_dimensions') }}

@@ -1,3 +1,4 @@
+{{ config(materialized='view') }}
 -- The latest state of every record that a source presents as a case, in one shape.
 with pos_messages as (
     select * from {{ ref('stg_pos_messages') }}

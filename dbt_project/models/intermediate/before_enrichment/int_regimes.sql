@@ -1,3 +1,4 @@
+{{ config(materialized='view') }}
 -- Regimes of handling, with the complexity that weighs the work.
 with regimes as (
     select * from {{ ref('regimes') }}

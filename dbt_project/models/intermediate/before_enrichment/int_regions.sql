@@ -1,3 +1,4 @@
+{{ config(materialized='view') }}
 -- Regions in force, with the modules that their acts require.
 with regions as (
     select * from {{ ref('regions') }}

@@ -1,3 +1,4 @@
+{{ config(materialized='view') }}
 -- What enrichment reads: every distinct text once, by the hash of the text as written.
 with cases as (
     select * from {{ ref('int_cases') }}
