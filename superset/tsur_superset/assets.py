@@ -303,10 +303,10 @@ def _add_captions(dashboard: dict[str, Any], assets: Assets) -> None:
 def _caption_height(width: int, expression: str) -> int:
     """Grid units (8 px) for the caption's sentence in a column of `width` twelfths.
 
-    About 18 letters of a line fit a twelfth; the fixed words are counted, some thirty figures are
+    About 18 letters of a line fit a twelfth; the fixed words are counted, some sixty figures are
     added."""
     words = [text for text in re.findall(r"'([^']*)'", expression) if re.search("[а-я]", text)]
-    lines = -(-(30 + sum(map(len, words))) // (18 * width))
+    lines = -(-(60 + sum(map(len, words))) // (18 * width))
     return 5 + -(-17 * lines // 8)
 
 

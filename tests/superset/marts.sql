@@ -97,6 +97,7 @@ select week_start, region_code, region_name, block_code, block_name, intake, clo
        coalesce(load > 64, false) and is_computed as is_staffing_proposed,
        is_computed,
        case when not is_computed then 'нет графика дежурств' end as not_computed_reason,
+       case when region_code in ('tambov', 'pskov') then '' else 'вне положения' end as module_label,
        week_start < '2026-11-16' as is_week_finished,
        timestamp '2026-11-21 06:00' at time zone zone as as_of,
        '1' as metric_version, '1' as config_version
@@ -133,7 +134,7 @@ select period_kind, period_start, region_code, region_name,
          as score_high,
        case when is_ranked then place end::int as rank,
        case when is_ranked then (array['A', 'B', 'C'])[least(place, 3)] end as tier,
-       case when is_ranked then 'ranked' else 'мало данных' end as rating_state,
+       case when is_ranked then 'ranked' else 'мало данных' end as rating_state, '' as module_label,
        is_period_finished, timestamp '2026-11-21 06:00' at time zone zone as as_of,
        '1' as metric_version, '1' as config_version
 from ranked;

@@ -53,6 +53,17 @@ def test_captions_name_the_filters_that_do_not_act(observed: dict[str, Any]) -> 
     assert "не действу" not in captions["Основание: Соблюдение сроков"]
 
 
+def test_a_measure_that_an_act_does_not_ask_for_is_called_outside_the_act(
+    observed: dict[str, Any],
+) -> None:
+    captions = {answer["chart"]: answer["caption"] for answer in observed["answers"]}
+    assert (
+        "Показатель вне положения: Еврейская автономная область, Самарская область, "
+        "Челябинская область." in captions["Основание: Занятость блоков"]
+    )
+    assert "вне положения" not in captions["Основание: Рейтинг органов"]
+
+
 def test_the_unfinished_month_is_marked_and_stays_out_of_the_comparisons(
     observed: dict[str, Any],
 ) -> None:
