@@ -303,10 +303,11 @@ def _add_captions(dashboard: dict[str, Any], assets: Assets) -> None:
 def _caption_height(width: int, expression: str) -> int:
     """Grid units (8 px) for the caption's sentence in a column of `width` twelfths.
 
-    About 18 letters of a line fit a twelfth; the fixed words are counted, some sixty figures are
-    added."""
+    About 18 letters of a line fit a twelfth; the fixed words are counted, figures and
+    names take some sixty letters more, a list of names another hundred."""
     words = [text for text in re.findall(r"'([^']*)'", expression) if re.search("[а-я]", text)]
-    lines = -(-(60 + sum(map(len, words))) // (18 * width))
+    letters = 60 + 100 * expression.count("string_agg") + sum(map(len, words))
+    lines = -(-letters // (18 * width))
     return 5 + -(-17 * lines // 8)
 
 

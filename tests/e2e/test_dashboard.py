@@ -48,6 +48,15 @@ CHART = '[data-test="chart-grid-component"]'
 CAPTION_PREFIX = "Основание: "
 
 
+# The caption's text must lie inside its card's column, whatever its length.
+_IS_CUT = """
+const cell = arguments[0].querySelector('td'), column = arguments[0].closest('.grid-column');
+if (!cell || !arguments[0].dataset.testChartName.startsWith('Основание: ')) return false;
+const text = cell.getBoundingClientRect(), card = arguments[0].getBoundingClientRect();
+return text.top < card.top - 1 || text.bottom > column.getBoundingClientRect().bottom;
+"""
+
+
 @dataclass
 class Seen:
     """What the browser showed and asked for while an official opened the dashboard."""
@@ -124,6 +133,7 @@ def seen(browser: webdriver.Chrome, superset_and_login: tuple[str, dict[str, str
             "drawn": len(
                 card.find_elements(By.CSS_SELECTOR, "canvas, svg.chart, tbody tr td, .header-line")
             ),
+            "is_cut": browser.execute_script(_IS_CUT, card),
             "errors": len(card.find_elements(By.CSS_SELECTOR, '[role="alert"], .ant-alert-error')),
         }
     _keep_screenshot(browser)
@@ -184,6 +194,10 @@ def test_under_every_chart_stands_when_of_how_many_and_what_is_unknown(seen: See
         assert "По состоянию на" in text, name
         assert "не определён" in text, name
         assert "прочее вне восьми блоков" in text, name
+
+
+def test_no_caption_is_cut(seen: Seen) -> None:
+    assert [name for name, card in seen.charts.items() if card["is_cut"]] == []
 
 
 def test_the_six_filters_are_offered_and_named_where_they_do_not_act(seen: Seen) -> None:
