@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -86,6 +87,8 @@ def dbt_environment(settings: Settings) -> dict[str, str]:
         "DBT_SEND_ANONYMOUS_USAGE_STATS": "False",
         # Unit tests prove the SQL, not the data: they run in `make test`, not every night.
         "DBT_EXCLUDE_RESOURCE_TYPES": "unit_test",
+        # A test over models of both groups runs with the later one, when all of them are built.
+        "DBT_INDIRECT_SELECTION": "buildable",
         "DO_NOT_TRACK": "1",
     }
 
@@ -93,20 +96,23 @@ def dbt_environment(settings: Settings) -> dict[str, str]:
 def source_environment(settings: Settings) -> dict[str, str]:
     """The variables that the YAMLs under `ingestion/sources` name; they enable the sources.
 
-    A home with a data folder reads real files and recorded answers, any other the sandbox.
+    A home with a data folder reads real files and recorded answers, any other the sandbox. What
+    the environment names already is stronger: real endpoints and tokens, another container.
     """
     token = settings.credentials.sandbox_token
     if settings.data is not None:
-        return {
+        variables = {
             "TSUR_DATA": str(settings.data),
             "TSUR_VK_RECORDED_URL": f"http://127.0.0.1:{settings.recorded_vk_port}",
             "TSUR_VK_TOKEN": token,
         }
-    return {
-        "TSUR_SANDBOX_URL": f"http://127.0.0.1:{settings.sandbox_port}",
-        "TSUR_POS_TOKEN": token,
-        "TSUR_VK_TOKEN": token,
-    }
+    else:
+        variables = {
+            "TSUR_SANDBOX_URL": f"http://127.0.0.1:{settings.sandbox_port}",
+            "TSUR_POS_TOKEN": token,
+            "TSUR_VK_TOKEN": token,
+        }
+    return {name: os.environ.get(name) or value for name, value in variables.items()}
 
 
 def airflow_command(settings: Settings, *arguments: str) -> list[str]:

@@ -71,6 +71,7 @@ def _restart_failed_chain(client: AirflowClient) -> None:
         latest = client.latest_run(dag_id)
         if latest is None or latest["state"] == "failed":
             client.trigger(dag_id, {})
+        if latest is None or latest["state"] != "success":
             return
 
 
