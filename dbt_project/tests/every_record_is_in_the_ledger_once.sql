@@ -15,8 +15,8 @@ with records as (
         ('chelyabinsk_comments', 'chelyabinsk_comments'),
         ('vk_api_responses', 'vk_api_responses'),
     ] %}
-    select record_key from {{ source(source_name, table_name) }}
-    {{ 'union' if not loop.last }}
+        select record_key from {{ source(source_name, table_name) }}
+        {{ 'union' if not loop.last }}
     {% endfor %}
 ),
 

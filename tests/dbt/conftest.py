@@ -1,0 +1,80 @@
+"""A warehouse that dbt can build: raw and nlp tables, and a function that runs dbt."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import psycopg
+import pytest
+from dbt_runs import Dbt, Query
+from raw_rows import RawRows, create_tables
+
+from stack.database import Warehouse
+
+PROJECT = Path(__file__).resolve().parents[2] / "dbt_project"
+
+
+@pytest.fixture(scope="session")
+def dbt_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where dbt leaves its artefacts; shared, so that the project is parsed once."""
+    return tmp_path_factory.mktemp("dbt")
+
+
+@pytest.fixture(scope="module")
+def dbt(warehouse: Warehouse, dbt_folder: Path) -> Dbt:
+    """Runs dbt as the transformer on the module's warehouse; fails the test when dbt fails."""
+    create_tables(warehouse.url("loader"), warehouse.url("transformer"))
+    parts = urlsplit(warehouse.url("transformer"))
+    environment = {
+        **os.environ,
+        "TSUR_PG_HOST": parts.hostname or "",
+        "TSUR_PG_PORT": str(parts.port),
+        "TSUR_PG_DATABASE": warehouse.database,
+        "TSUR_PG_USER": parts.username or "",
+        "TSUR_PG_PASSWORD": warehouse.passwords["transformer"],
+        "DBT_TARGET_PATH": str(dbt_folder / "target"),
+        "DBT_LOG_PATH": str(dbt_folder / "logs"),
+        "DBT_PROJECT_DIR": str(PROJECT),
+        "DBT_PROFILES_DIR": str(PROJECT),
+    }
+
+    def run(*arguments: str, check: bool = True) -> subprocess.CompletedProcess[str]:
+        program = str(Path(sys.executable).with_name("dbt"))
+        result = subprocess.run(
+            [program, *arguments], env=environment, capture_output=True, text=True, check=False
+        )
+        if check and result.returncode != 0:
+            pytest.fail(
+                f"dbt {' '.join(arguments)}\n{result.stdout[-6000:]}{result.stderr[-2000:]}"
+            )
+        return result
+
+    return run
+
+
+@pytest.fixture(scope="module")
+def query(warehouse: Warehouse) -> Iterator[Query]:
+    """Rows of a query, as the transformer."""
+    with psycopg.connect(warehouse.url("transformer"), autocommit=True) as connection:
+        yield lambda statement: connection.execute(statement).fetchall()  # type: ignore[arg-type]
+
+
+@pytest.fixture(scope="module")
+def manifest(dbt: Dbt, dbt_folder: Path) -> dict[str, Any]:
+    """What dbt knows of the project."""
+    dbt("parse", "--quiet")
+    content: dict[str, Any] = json.loads((dbt_folder / "target" / "manifest.json").read_text())
+    return content
+
+
+@pytest.fixture
+def raw_rows() -> RawRows:
+    """An empty collection of raw rows."""
+    return RawRows()

@@ -1,0 +1,148 @@
+"""What the dbt project promises about its own shape, read from its manifest."""
+
+from __future__ import annotations
+
+import csv
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+SOURCES = REPOSITORY / "ingestion" / "sources"
+LAYERS = ("staging", "intermediate", "marts")
+# What a model may read, besides models of its own layer.
+BELOW = {
+    "staging": {"raw"},
+    "intermediate": {"staging", "reference", "nlp"},
+    "marts": {"intermediate"},
+}
+
+pytestmark = pytest.mark.server
+
+
+def models(manifest: dict[str, Any], layer: str | None = None) -> list[dict[str, Any]]:
+    nodes = [n for n in manifest["nodes"].values() if n["resource_type"] == "model"]
+    return [n for n in nodes if layer is None or n["schema"] == layer]
+
+
+def schema_of(manifest: dict[str, Any], unique_id: str) -> str:
+    node = manifest["nodes"].get(unique_id) or manifest["sources"][unique_id]
+    return str(node["schema"])
+
+
+def test_every_model_reads_only_its_own_layer_and_the_one_below(manifest: dict[str, Any]) -> None:
+    upward = [
+        (model["name"], parent)
+        for model in models(manifest)
+        for parent in model["depends_on"]["nodes"]
+        if schema_of(manifest, parent) not in BELOW[model["schema"]] | {model["schema"]}
+    ]
+    assert upward == []
+
+
+def test_a_staging_model_reads_its_source_and_nothing_else(manifest: dict[str, Any]) -> None:
+    for model in models(manifest, "staging"):
+        parents = model["depends_on"]["nodes"]
+        assert len(parents) == 1, model["name"]
+        assert model["name"] == "stg_" + manifest["sources"][parents[0]]["name"]
+        assert model["config"]["materialized"] == "view"
+
+
+def test_every_declared_source_table_has_its_staging_model(manifest: dict[str, Any]) -> None:
+    staged = {model["name"].removeprefix("stg_") for model in models(manifest, "staging")}
+    declared = {
+        entity["table"]
+        for path in SOURCES.glob("*.yml")
+        for entity in yaml.safe_load(path.read_text(encoding="utf-8"))["entities"].values()
+    }
+    assert declared == staged
+
+
+def test_freshness_is_what_the_declaration_of_the_source_says(manifest: dict[str, Any]) -> None:
+    raw = [s for s in manifest["sources"].values() if s["schema"] == "raw"]
+    for source in raw:
+        path = SOURCES / f"{source['source_name']}.yml"
+        declared = yaml.safe_load(path.read_text(encoding="utf-8"))["freshness"]
+        assert source["freshness"]["warn_after"]["count"] == declared["warn_hours"]
+        assert source["freshness"]["error_after"]["count"] == declared["error_hours"]
+
+
+def test_the_seed_of_sources_agrees_with_their_declarations() -> None:
+    seed = REPOSITORY / "dbt_project" / "seeds" / "data_sources.csv"
+    with seed.open(encoding="utf-8") as lines:
+        modes = {row["source_code"]: row["deadline_mode"] for row in csv.DictReader(lines)}
+    for path in SOURCES.glob("*.yml"):
+        declared = yaml.safe_load(path.read_text(encoding="utf-8"))
+        roles = {entity["role"] for entity in declared["entities"].values()}
+        if "case" in roles:
+            assert modes[path.stem] == declared["deadline"], path.stem
+
+
+def test_every_mart_column_is_described_in_russian_and_english(manifest: dict[str, Any]) -> None:
+    for model in models(manifest, "marts"):
+        assert model["description"].count(" / ") >= 1, model["name"]
+        for column in model["columns"].values():
+            russian, _, english = column["description"].partition(" / ")
+            assert any("а" <= letter <= "я" for letter in russian.lower()), column
+            assert any("a" <= letter <= "z" for letter in english.lower()), column
+
+
+def test_every_mart_has_a_contract_an_owner_and_tests(manifest: dict[str, Any]) -> None:
+    tested = {
+        parent
+        for node in manifest["nodes"].values()
+        if node["resource_type"] == "test"
+        for parent in node["depends_on"]["nodes"]
+    }
+    for model in models(manifest, "marts"):
+        assert model["contract"]["enforced"], model["name"]
+        assert model["group"] == "warehouse", model["name"]
+        assert model["config"]["meta"]["owner"], model["name"]
+        assert model["unique_id"] in tested, model["name"]
+
+
+def test_officials_are_granted_aggregates_and_dimensions_only(manifest: dict[str, Any]) -> None:
+    for model in models(manifest, "marts"):
+        granted = set(model["config"]["grants"]["select"])
+        assert ("tsur_official" in granted) == (not model["name"].startswith("fct_")), model["name"]
+
+
+def test_the_two_groups_of_the_warehouse_are_told_apart_by_enrichment(
+    manifest: dict[str, Any],
+) -> None:
+    reads_nlp: set[str] = set()
+    for model in models(manifest):
+        parents = model["depends_on"]["nodes"]
+        if any(parent.startswith("source.tsur.nlp.") for parent in parents):
+            reads_nlp.add(model["unique_id"])
+    for model in models(manifest):
+        tags = {"before_enrichment", "after_enrichment"} & set(model["tags"])
+        assert len(tags) == 1, model["name"]
+        if tags == {"before_enrichment"}:
+            assert model["unique_id"] not in reads_nlp
+            for parent in model["depends_on"]["nodes"]:
+                parent_tags = manifest["nodes"].get(parent, {}).get("tags", [])
+                assert "after_enrichment" not in parent_tags, (model["name"], parent)
+
+
+def test_a_test_of_the_first_group_never_waits_for_the_second(manifest: dict[str, Any]) -> None:
+    """`--select tag:before_enrichment` also picks the tests that touch a selected model."""
+    for node in manifest["nodes"].values():
+        if node["resource_type"] != "test":
+            continue
+        every = {**manifest["nodes"], **manifest["sources"]}
+        parents = [every[parent] for parent in node["depends_on"]["nodes"]]
+        groups = {
+            tag for parent in parents for tag in parent["tags"] if tag.endswith("_enrichment")
+        }
+        assert len(groups) <= 1, node["name"]
+
+
+def test_the_dashboard_is_declared_as_an_exposure(manifest: dict[str, Any]) -> None:
+    names = {exposure["name"]: exposure for exposure in manifest["exposures"].values()}
+    assert (
+        "model.tsur.mart_deadline_compliance"
+        in (names["official_dashboard"]["depends_on"]["nodes"])
+    )
