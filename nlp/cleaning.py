@@ -18,7 +18,9 @@ _SCRIPT = re.compile(r"<(script|style)\b.*?</\1\s*>", re.IGNORECASE | re.DOTALL)
 _BREAK = re.compile(r"<\s*/?\s*(?:br|p|div|li|ul|ol|tr|table|h[1-6])\b[^<>]*>", re.IGNORECASE)
 _TAG = re.compile(r"</?[a-zA-Z!][^<>]*>")
 _PERSON_MENTION = re.compile(r"\[\s*(?:id\d+|id\d+:[^|\]]*)\s*\|[^\]]*\]", re.IGNORECASE)
-_GROUP_MENTION = re.compile(r"\[\s*(?:(?:club|public|event)\d+[^|\]]*|https?:[^|\]]+)\|[^\]]*\]", re.I)
+_GROUP_MENTION = re.compile(
+    r"\[\s*(?:(?:club|public|event)\d+[^|\]]*|https?:[^|\]]+)\|[^\]]*\]", re.I
+)
 _ANY_MENTION = re.compile(r"\[\s*[\w.:/@-]+\s*\|[^\]]*\]")
 _ACCOUNT_BEFORE_NAME = re.compile(r"[@*]id\d+\s*\([^)]*\)", re.IGNORECASE)
 _LEADING = re.compile(r"^[\s'`>]+")

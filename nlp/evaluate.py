@@ -21,6 +21,7 @@ from nlp.model import BLOCKS, MODEL_VERSION, MODELS, BlockModel
 from nlp.pipeline import build_pipeline
 
 SENTENCES = Path(__file__).parent / "evaluation" / "personal_data.txt"
+HELD_OUT = Path(__file__).parent / "evaluation" / "personal_data_held_out.txt"
 _MARK = re.compile(r"\{(\w+)\|((?:\[[^\]]*\]|[^{}])*)\}")
 _WORD = re.compile(r"[A-Za-zА-Яа-яЁё]{2,}|\d+")
 _PLACEHOLDER = re.compile(r"\[[А-ЯЁ ]+\]")
@@ -79,7 +80,9 @@ def evaluate_masking(nlp: Language, path: Path = SENTENCES) -> dict[str, Any]:
     }
 
 
-def evaluate_blocks(decisions: Iterable[tuple[str, str, float]], threshold: float) -> dict[str, Any]:
+def evaluate_blocks(
+    decisions: Iterable[tuple[str, str, float]], threshold: float
+) -> dict[str, Any]:
     """Measures of (true block, guessed block before the threshold, its probability).
 
     accuracy and macro_f1 count what reaches the threshold; coverage is the share that does.
@@ -162,6 +165,7 @@ def main() -> None:
         "--labels dbt_project/seeds/label_blocks.csv --source perm_incidents",
     )
     parser.add_argument("--version", default=MODEL_VERSION)
+    parser.add_argument("--sentences", type=Path, default=SENTENCES, help="marked sentences")
     parser.add_argument("--labelled", type=Path, help="CSV file with texts and labels")
     parser.add_argument("--text", default="text", help="column of the text")
     parser.add_argument("--label", default="block", help="column of the label or block")
@@ -174,7 +178,8 @@ def main() -> None:
     folder = MODELS / arguments.version
     model = BlockModel.load(folder)
     if arguments.labelled is None:
-        name, result = "masking", evaluate_masking(nlp)
+        name = "masking" if arguments.sentences == SENTENCES else arguments.sentences.stem
+        result = evaluate_masking(nlp, arguments.sentences)
     else:
         rows = read_labelled(
             arguments.labelled,

@@ -43,7 +43,6 @@ class Form:
     is_genitive_name: bool
 
 
-
 @cache
 def analyzer() -> pymorphy3.MorphAnalyzer:
     """The one analyzer of this process (its dictionary takes about 15 MB)."""

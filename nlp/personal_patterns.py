@@ -44,7 +44,9 @@ _EMAIL = re.compile(
     r"\.[a-zа-яё]{2,12}(?![\w])",
     _FLAGS,
 )
-_EMAIL_SPACED = re.compile(r"[\w.+\-]{2,}\s*@\s*[\w\-]+\s*\.\s*(?:ru|com|рф|net|org|by|ua|kz)\b", _FLAGS)
+_EMAIL_SPACED = re.compile(
+    r"[\w.+\-]{2,}\s*@\s*[\w\-]+\s*\.\s*(?:ru|com|рф|net|org|by|ua|kz)\b", _FLAGS
+)
 _URL = re.compile(r"(?:https?:?//?|www\.)[^\s<>\"»)\]]+", _FLAGS)
 _ACCOUNT_HOST = re.compile(
     r"(?<![\w@])(?:m\.)?(?:vk\.com|vk\.ru|vkontakte\.ru|vk\.me|t\.me|telegram\.me|ok\.ru|"
@@ -91,14 +93,21 @@ _SNILS_CUED = re.compile(
     r"(\d(?:[\s\-–—.]{0,2}\d){9,10})(?!\d)",
     _FLAGS,
 )
-_PASSPORT = re.compile(r"(?<![\d\-])\d{2}\s\d{2}\s?(?:№|N|номер)?\s?\d{6}(?!\d)|(?<![\d\-])\d{4}\s?(?:№|N|номер|\s)\s?\d{6}(?!\d)", _FLAGS)
+_PASSPORT = re.compile(
+    r"(?<![\d\-])\d{2}\s\d{2}\s?(?:№|N|номер)?\s?\d{6}(?!\d)|(?<![\d\-])\d{4}\s?(?:№|N|номер|\s)\s?\d{6}(?!\d)",
+    _FLAGS,
+)
 _PASSPORT_CUED = re.compile(
     r"((?:паспорт\w*|серия|серии)[^\d\n]{0,30})(\d{2}\s?\d{2}(?:[\s,;№Nn\-–]|номер|ном\.?){0,6}\d{6}|\d{10}|\d{6})(?!\d)",
     _FLAGS,
 )
 _BIRTH_CERTIFICATE = re.compile(r"(?<!\w)[IVXLХ1]{1,4}\s?[-–]\s?[А-ЯЁ]{2}\s?(?:№|N)?\s?\d{6}(?!\d)")
-_CARD = re.compile(r"(?<!\d)\d{4}[\s\-]\d{4}[\s\-]\d{4}[\s\-]\d{4}(?:[\s\-]\d{2,3})?(?!\d)|(?<!\d)[2456]\d{15}(?!\d)")
-_CARD_CUED = re.compile(r"((?:карт[аыуе]|карточк\w+)[^\d\n]{0,20})(\d(?:[\s\-]?\d){15,18})(?!\d)", _FLAGS)
+_CARD = re.compile(
+    r"(?<!\d)\d{4}[\s\-]\d{4}[\s\-]\d{4}[\s\-]\d{4}(?:[\s\-]\d{2,3})?(?!\d)|(?<!\d)[2456]\d{15}(?!\d)"
+)
+_CARD_CUED = re.compile(
+    r"((?:карт[аыуе]|карточк\w+)[^\d\n]{0,20})(\d(?:[\s\-]?\d){15,18})(?!\d)", _FLAGS
+)
 _ACCOUNT_20 = re.compile(r"(?<!\d)\d{20}(?!\d)")
 _ACCOUNT_CUED = re.compile(
     r"((?:лицев\w+|расч[её]тн\w+|л/с|л\.с\.|р/с|сч[её]т\w*\s*(?:№|номер))[^\d\n]{0,18})(\d[\d\-]{4,22}\d)(?!\d)",
@@ -112,7 +121,8 @@ _PLATE = re.compile(
     _FLAGS,
 )
 _BIRTH_DATE = re.compile(
-    r"(?<!\d)\d{1,2}[./\-]\d{1,2}[./\-](?:19|20)?\d{2}\s?(?:г\.?\s?р\.?(?!\w)|г(?:ода|\.)?\s?рожд\w+)", _FLAGS
+    r"(?<!\d)\d{1,2}[./\-]\d{1,2}[./\-](?:19|20)?\d{2}\s?(?:г\.?\s?р\.?(?!\w)|г(?:ода|\.)?\s?рожд\w+)",
+    _FLAGS,
 )
 _BIRTH_CUED = re.compile(
     r"((?:дата\s+рождения|родил(?:ся|ась|ись)|д\.?\s?р\.?)\s?[:\-–]?\s{0,2})(\d{1,2}[./\-\s]\d{1,2}[./\-\s]\d{2,4})(?!\d)",
@@ -149,8 +159,6 @@ _HOUSE_FLAT = re.compile(
 )
 
 Counts = Counter[str]
-
-
 
 
 def _whole(placeholder: str, counts: Counts) -> Callable[[re.Match[str]], str]:

@@ -103,11 +103,9 @@ def _worthwhile(doc: Doc) -> Iterator[tuple[int, int]]:
     forms: list[Form | None] = doc._.forms
     for position, (text, form) in enumerate(zip(words, forms, strict=True)):
         if form is not None:
-            if text[0].isupper() and (position > start or form.place_share + form.name_share
+            if (text[0].isupper() and (position > start or form.place_share + form.name_share
                                       + form.surname_share + form.patronymic_share > 0.2
-                                      or not form.is_known or len(text) > 1 and text.isupper()):  # fmt: skip
-                is_worthwhile = True
-            elif form.name_share + form.patronymic_share > 0.6 or form.surname_share > 0.6:
+                                      or not form.is_known or (len(text) > 1 and text.isupper()))) or form.name_share + form.patronymic_share > 0.6 or form.surname_share > 0.6:  # fmt: skip
                 is_worthwhile = True
         size = position + 1 - start
         ends = text in _SENTENCE_END and size > 40

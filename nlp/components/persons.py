@@ -19,9 +19,9 @@ from nlp.name_lists import (
     CITY_MARKERS,
     COMPLAINT_WORDS,
     CUES,
+    ENGLISH_CUES,
     EPONYM_PAIRS,
     EPONYMS,
-    ENGLISH_CUES,
     LATIN_NAMES,
     NEVER_NAMES,
     NOT_INITIALS,
@@ -48,9 +48,7 @@ _PATRONYMIC_ENDING = re.compile(
 )
 _HOUSE_AFTER = re.compile(r"\d{1,3}$")
 _NOT_HOUSE = frozenset(
-    "января февраля марта апреля мая июня июля августа сентября октября ноября декабря число числа "
-    "лет год года раз раза час часов часа дня дней минут руб рублей человек км этаж курс класс "
-    "ребёнка ребенка детей".split()
+    ["января", "февраля", "марта", "апреля", "мая", "июня", "июля", "августа", "сентября", "октября", "ноября", "декабря", "число", "числа", "лет", "год", "года", "раз", "раза", "час", "часов", "часа", "дня", "дней", "минут", "руб", "рублей", "человек", "км", "этаж", "курс", "класс", "ребёнка", "ребенка", "детей"]
 )
 _ENDS = frozenset(".!?…\n:;")
 
@@ -110,8 +108,10 @@ class PersonMasker:
             if not beside_name:
                 return False
             if title[i]:
-                return not form.is_known or bool(_SURNAME_ENDING.search(lows[i])) or (
-                    form.part in {"NOUN", "ADJF"} and i > 0 and not _starts(words, i)
+                return (
+                    not form.is_known
+                    or bool(_SURNAME_ENDING.search(lows[i]))
+                    or (form.part in {"NOUN", "ADJF"} and i > 0 and not _starts(words, i))
                 )
             return not form.is_known and bool(_SURNAME_ENDING.search(lows[i]))
 
@@ -153,7 +153,7 @@ class PersonMasker:
                 continue
             for j in (i - 1, i + 1):
                 if 0 <= j < size and forms[j] is not None and not places[j] and (
-                    flags[j] or (title[j] or not title[i]) and (forms[j] or form).surname_share >= 0.45
+                    flags[j] or ((title[j] or not title[i]) and (forms[j] or form).surname_share >= 0.45)
                 ):  # fmt: skip
                     flags[i] = True
         # Surnames beside first names and patronymics.
@@ -264,7 +264,7 @@ class PersonMasker:
             ):  # fmt: skip
                 before = -1
             if before >= 0 and not places[before] and surname(before) and (
-                strong or title[before] and (forms[before] or _NO).surname_share >= 0.02
+                strong or (title[before] and (forms[before] or _NO).surname_share >= 0.02)
                 or flags[before]
             ) and (words[i].isupper() or (forms[before] or _NO).surname_share >= 0.3):  # fmt: skip
                 for j in range(before, after):
@@ -294,8 +294,20 @@ class PersonMasker:
             if not (is_strong or is_english or lemma in CUES or lows[i] in CUES):
                 continue
             j = i + 1
-            while j < size and (words[j] in {":", "-", "–", "—", "«", '"', "№", "."} or words[j] == "," and is_english):
-                if words[j] == "." and words[i].lower() not in {"гр", "dr", "mr", "mrs", "ms", "зам", "г-н"}:
+            while j < size and (
+                words[j] in {":", "-", "–", "—", "«", '"', "№", "."}
+                or (words[j] == ","
+                and is_english)
+            ):
+                if words[j] == "." and words[i].lower() not in {
+                    "гр",
+                    "dr",
+                    "mr",
+                    "mrs",
+                    "ms",
+                    "зам",
+                    "г-н",
+                }:
                     j = size
                 j += 1
             taken = 0
@@ -309,15 +321,21 @@ class PersonMasker:
                     accepted = (
                         form.surname_share >= 0.02 or form.name_share >= 0.05
                         or form.patronymic_share > 0 or not form.is_known
-                        or is_strong and form.part in {"NOUN", "ADJF"} or flags[j]
+                        or (is_strong and form.part in {"NOUN", "ADJF"}) or flags[j]
                     )  # fmt: skip
                     if form.place_share > 0.3 and form.surname_share < 0.3 and not is_strong:
                         accepted = False
                 else:
-                    accepted = form.surname_share >= 0.45 or flags[j] or (
-                        form.name_share >= 0.3 and lows[j] not in AMBIGUOUS_NAMES
-                    ) or (not form.is_known and lows[j] in surnames()) or (
-                        is_strong and taken < 2 and (form.name_share >= 0.1 or form.surname_share >= 0.1)
+                    accepted = (
+                        form.surname_share >= 0.45
+                        or flags[j]
+                        or (form.name_share >= 0.3 and lows[j] not in AMBIGUOUS_NAMES)
+                        or (not form.is_known and lows[j] in surnames())
+                        or (
+                            is_strong
+                            and taken < 2
+                            and (form.name_share >= 0.1 or form.surname_share >= 0.1)
+                        )
                     )
                 if not accepted:
                     break
@@ -372,8 +390,8 @@ class PersonMasker:
                 flags[i] = True
                 for j in (i + 1, i - 1):
                     if 0 <= j < size and words[j][0].isascii() and words[j][0].isalpha() and (
-                        title[j] and lows[j] not in NEVER_NAMES or _LATIN_SURNAME.match(words[j].capitalize())
-                        and lows[j] not in NEVER_NAMES):  # fmt: skip
+                        (title[j] and lows[j] not in NEVER_NAMES) or (_LATIN_SURNAME.match(words[j].capitalize())
+                        and lows[j] not in NEVER_NAMES)):  # fmt: skip
                         if j == i - 1 and not _LATIN_SURNAME.match(words[j]):
                             continue
                         flags[j] = True
@@ -415,7 +433,7 @@ def _extend_beside_patronymic(
     j = i - 1
     if j >= 0 and forms[j] is not None and not places[j]:
         form = forms[j] or _NO
-        if title[j] and words[j].lower() not in NEVER_NAMES or form.name_share >= 0.02 or (
+        if (title[j] and words[j].lower() not in NEVER_NAMES) or form.name_share >= 0.02 or (
             not form.is_known and form.part == "NOUN"):  # fmt: skip
             flags[j] = True
 
@@ -429,7 +447,7 @@ def _is_place_use(
     ends_like_street = lows[i][-2:] in {"ва", "на", "ой", "го", "ых", "их", "ая", "та", "ла", "ра", "ца", "ка", "за", "са", "ша", "да"} or (
         lows[i][-1] in "аяыийо"
     )  # fmt: skip
-    if i + 1 < size and flags[i + 1] or i > 0 and flags[i - 1]:
+    if (i + 1 < size and flags[i + 1]) or (i > 0 and flags[i - 1]):
         return False
     if lows[i] in EPONYMS and lows[i] not in WEAK_EPONYMS:
         return True
@@ -498,7 +516,12 @@ def _chain(
 ) -> None:
     """Marks the name that follows a street marker: «генерала Карбышева», «Карла Маркса», «50 лет»."""
     size = len(words)
-    while j < size and (lows[j] in RANKS or words[j].isdigit() or words[j] in {"-", "–"} or lows[j] in {"летия", "лет", "й", "я", "го"}):
+    while j < size and (
+        lows[j] in RANKS
+        or words[j].isdigit()
+        or words[j] in {"-", "–"}
+        or lows[j] in {"летия", "лет", "й", "я", "го"}
+    ):
         flags[j] = True
         j += 1
     # Initials of an eponym: «ул. К. Маркса», «ул. Ю.А. Гагарина».
@@ -507,7 +530,11 @@ def _chain(
         j += 2
     if j >= size or forms[j] is None:
         return
-    if not words[j][0].isupper() and (forms[j] or _NO).surname_share < 0.2 and lows[j] not in EPONYMS:
+    if (
+        not words[j][0].isupper()
+        and (forms[j] or _NO).surname_share < 0.2
+        and lows[j] not in EPONYMS
+    ):
         return
     form = forms[j] or _NO
     if form.name_share >= 0.5 and form.is_nominative_name and not form.is_genitive_name:
@@ -516,11 +543,20 @@ def _chain(
     if form.name_share >= 0.2 and j + 1 < size and forms[j + 1] is not None and (
         form.is_genitive_name or not form.is_nominative_name):  # fmt: skip
         following = forms[j + 1] or _NO
-        if following.patronymic_share < 0.2 and (words[j + 1][0].isupper() or following.surname_share >= 0.45):
+        if following.patronymic_share < 0.2 and (
+            words[j + 1][0].isupper() or following.surname_share >= 0.45
+        ):
             flags[j + 1] = True
-    elif j + 1 < size and form.part == "ADJF" and words[j + 1][0].isupper() and forms[j + 1] is not None:
+    elif (
+        j + 1 < size
+        and form.part == "ADJF"
+        and words[j + 1][0].isupper()
+        and forms[j + 1] is not None
+    ):
         following = forms[j + 1] or _NO
-        if not (following.name_share or following.patronymic_share or following.surname_share > 0.5):
+        if not (
+            following.name_share or following.patronymic_share or following.surname_share > 0.5
+        ):
             flags[j + 1] = True
 
 
@@ -539,7 +575,8 @@ def _render(doc: Doc, flags: list[bool]) -> str:
             continue
         end = i
         while end + 1 < size and (
-            flags[end + 1] or (doc[end + 1].text in {".", "-"} and end + 2 < size and flags[end + 2])
+            flags[end + 1]
+            or (doc[end + 1].text in {".", "-"} and end + 2 < size and flags[end + 2])
         ):
             end += 1
         parts.append(PERSON + doc[end].whitespace_)

@@ -14,10 +14,9 @@ from spacy.tokens import Doc
 from nlp.morphology import Form, Morphology
 
 _KIND_WORDS = frozenset(
-    "муниципальный район городской округ город поселок сельский поселение область край закрытый "
-    "административно-территориальный образование зато с внутригородской деление рабочий".split()
+    ["муниципальный", "район", "городской", "округ", "город", "поселок", "сельский", "поселение", "область", "край", "закрытый", "административно-территориальный", "образование", "зато", "с", "внутригородской", "деление", "рабочий"]
 )
-_TOWN_MARKERS = frozenset("г город гор го пос поселок посёлок рп пгт п".split())
+_TOWN_MARKERS = frozenset(["г", "город", "гор", "го", "пос", "поселок", "посёлок", "рп", "пгт", "п"])
 _LONGEST_ENTITY = 120
 _LARGEST_CACHE = 200_000
 TOWNS = Path(__file__).resolve().parents[1] / "gazetteer" / "towns.csv"
@@ -91,7 +90,7 @@ class MunicipalityGazetteer:
         form = self._morphology.form(word)
         if form.part == "ADJF" or word.lower() in _EVERYDAY_TOWNS:
             return True
-        return form.is_known and form.place_share < 0.3
+        return form.is_known and (form.place_share < 0.3 or form.surname_share > 0.2)
 
     def codes(self, doc: Doc) -> list[str]:
         """OKTMO codes of the municipalities that the document names, sorted."""
@@ -159,12 +158,11 @@ def _is_marked(doc: Doc, i: int, markers: Collection[str]) -> bool:
 
 
 _KINDS = {"район": ("район", "р-н", "рн", "мр"), "округ": ("округ", "го")}
-_STREETS = frozenset("ул улица пер переулок пр проспект пр-т шоссе тракт проезд".split())
+_STREETS = frozenset(["ул", "улица", "пер", "переулок", "пр", "проспект", "пр-т", "шоссе", "тракт", "проезд"])
 _ADJECTIVE_ENDINGS = ("ского", "скому", "ским", "ском", "ский", "ская", "ской", "скую", "ское",
                       "цкого", "цкому", "цким", "цком", "цкий", "цкая", "цкой", "цкую")  # fmt: skip
 _EVERYDAY_TOWNS = frozenset(
-    "роза дно сим пласт остров кошки строитель богатое варна магнитка куса бира аша бреды знаменка "
-    "николаевка алексеевка дмитриевка сосновка кунья осинки межевой".split()
+    ["роза", "дно", "сим", "пласт", "остров", "кошки", "строитель", "богатое", "варна", "магнитка", "куса", "бира", "аша", "бреды", "знаменка", "николаевка", "алексеевка", "дмитриевка", "сосновка", "кунья", "осинки", "межевой"]
 )
 
 
@@ -183,7 +181,7 @@ def _stem(word: str) -> str:
 def _town_key(lemma: str, word: str) -> str:
     """A lemma that does not depend on how pymorphy3 guesses a town that it does not know."""
     key = (lemma or word).lower().replace("ё", "е")
-    return key[:-1] if len(key) > 4 and key[-1] in "аяыйьоеи" else key
+    return key[:-1] if len(key) > 3 and key[-1] in "аяыйьоеи" else key
 
 
 def read_municipalities(path: Path, towns: Path = TOWNS) -> list[tuple[str, str]]:
@@ -195,7 +193,9 @@ def read_municipalities(path: Path, towns: Path = TOWNS) -> list[tuple[str, str]
     if not path.exists():
         return []
     with path.open(encoding="utf-8-sig", newline="") as file:
-        rows = [(row["municipality_code"], row["municipality_name"]) for row in csv.DictReader(file)]
+        rows = [
+            (row["municipality_code"], row["municipality_name"]) for row in csv.DictReader(file)
+        ]
     codes = {code for code, _ in rows}
     with towns.open(encoding="utf-8", newline="") as file:
         rows += [

@@ -176,6 +176,7 @@ def test_the_log_of_a_failure_names_the_hash_and_not_the_text(
     assert "секретный" not in caplog.text
 
 
+@pytest.mark.slow
 def test_two_worker_processes_give_the_same_rows_as_one(url: str, municipalities: Path) -> None:
     run(url, municipalities)
     query = "select text_hash, masked_text, lemmas, block_code from nlp.enrichments order by 1"
