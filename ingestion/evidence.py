@@ -88,14 +88,19 @@ class Writer:
         native_id: str | None = None,
         row_number: int | None = None,
         sha256: str | None = None,
+        lasting: bytes | None = None,
     ) -> None:
-        """Keep one record, or the whole answer when the error is an UnreadableAnswer."""
+        """Keep one record, or the whole answer when the error is an UnreadableAnswer.
+
+        `lasting` is what of the content makes a version, where that is less than all of it.
+        """
         is_whole = isinstance(error, UnreadableAnswer)
         place = self._place
-        digest = hashlib.sha256(content).digest()
-        self._seen[digest] += 1
-        # Equal bad records of a load are told apart by their ordinal; the same one in the next
-        # load is the same entry.
+        digest = hashlib.sha256(content if lasting is None else lasting).digest()
+        if native_id is None and not is_whole:
+            # Equal records without a key are told apart by their ordinal in the load.
+            self._seen[digest] += 1
+        # The same bad record in the next page, window or load is the same entry.
         fingerprint = self._vault.fingerprint(
             place.source_code.encode(),
             place.region_code.encode(),

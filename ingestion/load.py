@@ -281,6 +281,7 @@ class Transfer:
             self._quarantine.add(
                 error,
                 evidence.pack(item),
+                lasting=self._mapper.lasting(item.fields) if item.fields else None,
                 native_id=native_id,
                 row_number=item.row_number,
                 sha256=sha256,

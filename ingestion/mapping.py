@@ -478,6 +478,11 @@ class Mapper:
         except RecordError:
             return None
 
+    def lasting(self, fields: Fields) -> bytes:
+        """What of a record makes a version of it, as bytes; `surrogatepass`, it may be broken."""
+        text = json.dumps(self._lasting(fields), ensure_ascii=False, sort_keys=True)
+        return text.encode("utf-8", "surrogatepass")
+
     def _native_id(self, payload: Fields, derived: Fields) -> str:
         if self._key is None:
             # The content is the key; identical records are told apart by their ordinal.

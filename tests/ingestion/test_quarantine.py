@@ -1,0 +1,153 @@
+"""Replay lands what a fix made readable, and nothing that has been overtaken."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import psycopg
+import pytest
+from cryptography.fernet import InvalidToken
+
+from ingestion.quarantine import replay
+from ingestion.source import Source
+from tests.ingestion.conftest import Platform
+
+MakeSource = Callable[..., Source]
+
+
+def register(make_source: MakeSource, code: str, path: Path, formats: str = "iso") -> Source:
+    return make_source(
+        code,
+        f"""
+        kind: register
+        deadline: none
+        regions: [{{code: samara, time_zone: Europe/Samara, endpoint: "{path}"}}]
+        entities:
+          rows:
+            table: {code}
+            role: case
+            kind: appeal
+            key: id
+            formats: [{formats}]
+            identity: {{who: person}}
+            record: {{received_at: date, text: text, applicant_key: who}}
+        """,
+    )
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    path = tmp_path / "rows.csv"
+    path.write_text(
+        "id,date,text,who\n1,2026-01-05,Яма,Петрова\n2,05/01/2026,Снег,Петрова\n"
+        "3,07/01/2026,Свет,Иванова\n",
+        encoding="utf-8",
+    )
+    return path
+
+
+def test_records_land_after_a_fix_of_the_yaml_though_the_file_is_gone(
+    platform: Platform, make_source: MakeSource, path: Path
+) -> None:
+    (load,) = platform.ingest(register(make_source, "dates", path))
+    assert (load.rows_landed, load.rows_quarantined) == (1, 2)
+    path.unlink()
+    fixed = register(make_source, "dates", path, 'iso, "%d/%m/%Y"')
+    (again,) = platform.replay(fixed).loads
+    assert again.is_balanced
+    assert (again.rows_read, again.rows_landed) == (2, 2)
+    assert [record["received_at"] for record in platform.records("dates")] == [
+        "2026-01-05T00:00:00+04:00",
+        "2026-01-05T00:00:00+04:00",
+        "2026-01-07T00:00:00+04:00",
+    ]
+    assert platform.rows(
+        "select distinct state, replayed_load_id from ops.quarantine where source_code = 'dates'"
+    ) == [("replayed", again.load_id)]
+    assert "Петрова" not in platform.stored_text("dates")
+    assert "Иванова" not in platform.stored_text("dates")
+
+
+def test_a_replayed_record_is_the_same_as_if_it_had_landed_at_once(
+    platform: Platform, make_source: MakeSource, path: Path
+) -> None:
+    platform.ingest(register(make_source, "same", path))
+    fixed = register(make_source, "same", path, 'iso, "%d/%m/%Y"')
+    platform.replay(fixed)
+    (load,) = platform.ingest(fixed)
+    assert (load.rows_landed, load.rows_unchanged, load.rows_quarantined) == (0, 3, 0)
+
+
+def test_what_still_cannot_land_keeps_its_entry_with_the_new_reason(
+    platform: Platform, make_source: MakeSource, path: Path
+) -> None:
+    platform.ingest(register(make_source, "still", path))
+    worse = register(make_source, "still", path, '"%Y"')
+    (again,) = platform.replay(worse).loads
+    assert (again.rows_read, again.rows_landed, again.rows_quarantined) == (2, 0, 2)
+    assert again.is_balanced
+    entries = platform.rows(
+        "select state, reason like %s, last_load_id from ops.quarantine"
+        " where source_code = 'still'",
+        "%declared are %Y%",
+    )
+    assert entries == [("open", True, again.load_id)] * 2
+
+
+def test_a_version_that_came_later_stands(
+    platform: Platform, make_source: MakeSource, path: Path
+) -> None:
+    platform.ingest(register(make_source, "later", path))
+    path.write_text("id,date,text,who\n2,2026-01-05,Снег убран,Петрова\n", encoding="utf-8")
+    platform.ingest(register(make_source, "later", path))
+    fixed = register(make_source, "later", path, 'iso, "%d/%m/%Y"')
+    (again,) = platform.replay(fixed).loads
+    assert (again.rows_landed, again.rows_unchanged) == (1, 1)
+    latest = platform.rows(
+        "select distinct on (record_key) native_id, record ->> 'text' from raw.later"
+        " order by record_key, raw_id desc"
+    )
+    assert sorted(latest) == [("1", "Яма"), ("2", "Снег убран"), ("3", "Свет")]
+    assert {state for _, _, state in platform.quarantine("later")} == {"replayed"}
+
+
+def test_the_same_bad_records_in_the_next_load_are_the_same_entries(
+    platform: Platform, make_source: MakeSource, path: Path
+) -> None:
+    source = register(make_source, "again", path)
+    platform.ingest(source)
+    (load,) = platform.ingest(source)
+    assert (load.rows_unchanged, load.rows_quarantined) == (1, 2)
+    assert len(platform.quarantine("again")) == 2
+
+
+def test_one_load_s_entries_can_be_replayed_alone(
+    platform: Platform, make_source: MakeSource, path: Path
+) -> None:
+    (load,) = platform.ingest(register(make_source, "alone", path))
+    fixed = register(make_source, "alone", path, 'iso, "%d/%m/%Y"')
+    assert platform.replay(fixed, load_id=load.load_id + 1000).loads == ()
+    assert platform.replay(fixed, load_id=load.load_id).as_dict()["rows_landed"] == 2
+
+
+def test_another_vault_key_cannot_open_the_entries(
+    platform: Platform, make_source: MakeSource, path: Path
+) -> None:
+    source = register(make_source, "sealed", path)
+    platform.ingest(source)
+    other = "b3RoZXItdmF1bHQta2V5LTMyLWJ5dGVzLWxvbmchISE="
+    with pytest.raises(InvalidToken):
+        replay([source], database_url=platform.url, vault_key=other)
+
+
+def test_what_lies_in_quarantine_is_not_readable_without_the_key(
+    platform: Platform, make_source: MakeSource, path: Path
+) -> None:
+    platform.ingest(register(make_source, "opaque", path))
+    with psycopg.connect(platform.warehouse.url("auditor")) as connection:
+        sealed = connection.execute(
+            "select raw_sealed from ops.quarantine where source_code = 'opaque'"
+        ).fetchall()
+    assert sealed
+    assert all("Петрова".encode() not in row[0] and b"05/01" not in row[0] for row in sealed)
