@@ -18,6 +18,8 @@ from raw_rows import RawRows, create_tables
 
 from stack.database import Warehouse
 
+# One value for every call: other variables would have dbt parse the whole project again.
+AS_OF = "{as_of: {'*': '2026-03-01T06:00:00+03:00', boston: '2016-01-13T08:00:00-05:00'}}"
 PROJECT = Path(__file__).resolve().parents[2] / "dbt_project"
 
 
@@ -48,7 +50,11 @@ def dbt(warehouse: Warehouse, dbt_folder: Path) -> Dbt:
     def run(*arguments: str, check: bool = True) -> subprocess.CompletedProcess[str]:
         program = str(Path(sys.executable).with_name("dbt"))
         result = subprocess.run(
-            [program, *arguments], env=environment, capture_output=True, text=True, check=False
+            [program, *arguments, "--vars", AS_OF],
+            env=environment,
+            capture_output=True,
+            text=True,
+            check=False,
         )
         if check and result.returncode != 0:
             pytest.fail(

@@ -13,7 +13,6 @@ from stack.database import Warehouse
 
 pytestmark = [pytest.mark.server, pytest.mark.slow]
 
-AS_OF = "{as_of: {'*': '2026-03-01T06:00:00+03:00', boston: '2016-01-13T08:00:00-05:00'}}"
 POTHOLE = "На улице Советской у дома 10 третью неделю глубокая яма, машины объезжают по тротуару."
 
 
@@ -155,14 +154,14 @@ def built(warehouse: Warehouse, dbt: Dbt) -> Dbt:
     rows = RawRows()
     fill(rows)
     rows.write(warehouse.url("loader"))
-    dbt("build", "--quiet", "--select", "tag:before_enrichment", "--vars", AS_OF)
+    dbt("build", "--quiet", "--select", "tag:before_enrichment")
     with psycopg.connect(warehouse.url("transformer")) as connection:
         connection.execute("insert into nlp.models values ('m1', now(), true, '{}')")
         connection.execute(
             "insert into nlp.enrichments select text_hash, 'm1', 'МАСКА', '{}', '{}', '{}', '{}',"
             " 'ROADS', 0.8, '{}', now() from intermediate.int_texts"
         )
-    dbt("build", "--quiet", "--select", "tag:after_enrichment", "--vars", AS_OF)
+    dbt("build", "--quiet", "--select", "tag:after_enrichment")
     return dbt
 
 
@@ -265,6 +264,6 @@ def test_freshness_runs_and_tells_a_loaded_source_from_one_that_never_came(built
 
 
 def test_the_dictionary_is_one_static_page(built: Dbt, dbt_folder: Any) -> None:
-    built("docs", "generate", "--static", "--quiet", "--vars", AS_OF)
+    built("docs", "generate", "--static", "--quiet")
     page = (dbt_folder / "target" / "static_index.html").read_text(encoding="utf-8")
     assert "mart_block_workload" in page

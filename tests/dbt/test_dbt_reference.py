@@ -1,0 +1,116 @@
+"""The marts against an independent computation, on what the sandbox made."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+from dbt_runs import Dbt, Query
+from raw_rows import RawRows
+
+from ingestion.sandbox.truth import write_truth
+from ingestion.sandbox.world import build_world
+from stack.database import Warehouse
+from tests.reference.marts_reference import Reference, attributes_of, compute, differences
+
+pytestmark = [pytest.mark.server, pytest.mark.slow]
+
+AS_OF = datetime.fromisoformat("2026-03-01T06:00:00+03:00")
+TABLES = {
+    ("pos", "appeal"): "pos_messages",
+    ("municipal_register", "appeal"): "municipal_register",
+    ("open311", "request"): "open311_requests",
+    ("vk", "post"): "vk_posts",
+    ("vk", "comment"): "vk_comments",
+}
+
+
+def land(rows: RawRows, reference: Reference, cases: Iterable[dict[str, Any]]) -> None:
+    """What the truth tells, as the sources would hand it out."""
+    for case in cases:
+        if case["is_bad"]:
+            continue
+        key = (case["region_code"], case["source_code"], case["native_id"])
+        last = case["cycles"][-1] if case["cycles"] else {}
+        is_message = case["source_code"] == "pos"
+        rows.add(
+            TABLES[case["source_code"], case["kind"]],
+            key[0],
+            key[2],
+            kind=case["kind"],
+            received_at=case["received_at"],
+            closed_at=None if is_message else last.get("closed_at"),
+            is_closed=bool(last.get("closed_at")),
+            due_at=None if is_message else last.get("due_at"),
+            is_fast_track=case["is_fast_track"],
+            topic=case["topic"],
+            category=case["category"],
+            body=case["body_name"],
+            municipality=case["municipality_code"],
+            external_number=case["external_number"],
+            text=case["text"],
+            is_by_body=not case["is_case"],
+            is_deleted_at_source=case["is_deleted_at_source"],
+        )
+        if is_message:
+            rows.add(
+                "pos_cards",
+                key[0],
+                key[2],
+                questions_raised=case["questions_raised"],
+                questions_answered=case["questions_answered"],
+            )
+        for event in reference.events.get(key, []):
+            new_due = event["new_due_date"]
+            rows.add(
+                "pos_history",
+                key[0],
+                f"{key[2]}/{event['ordinal']}",
+                case_native_id=key[2],
+                cycle_no=event["cycle_no"],
+                event=event["event"],
+                occurred_at=event["occurred_at"],
+                body=reference.names[event["body_code"]],
+                new_due_at=new_due and f"{new_due}T12:00:00Z",
+            )
+    for check in reference.checks:
+        moment = f"{check['checked_at']}T12:00:00"
+        rows.add(
+            "checked_replies",
+            check["region_code"],
+            check["native_id"],
+            case_native_id=check["case_native_id"],
+            body=reference.names[check["body_code"]],
+            checked_at=moment + "+05:00",
+            is_passed=check["is_passed"],
+        )
+    for duty in reference.rosters:
+        rows.add(
+            "duty_rosters",
+            duty["region_code"],
+            duty["native_id"],
+            week_start=duty["week_start"],
+            block=duty["block_code"],
+            staff_key=duty["staff"],
+            hours=duty["hours"],
+            share=duty["share"],
+        )
+
+
+def test_the_three_marts_equal_an_independent_computation(
+    warehouse: Warehouse, dbt: Dbt, query: Query, tmp_path: Path
+) -> None:
+    write_truth(build_world(seed=11, as_of=AS_OF, cases=2000), tmp_path)
+    rows = RawRows()
+    reference = Reference(tmp_path, AS_OF, {})
+    land(rows, reference, reference.records)
+    rows.write(warehouse.url("loader"))
+    dbt("build", "--quiet", "--exclude-resource-type", "test", "unit_test")
+    marts = compute(tmp_path, AS_OF, attributes_of(query))
+    assert len(marts.compliance) > 500
+    assert len(marts.ratings) > 100
+    found = differences(marts, query)
+    assert found == [], f"{len(found)} cells differ"
