@@ -47,7 +47,7 @@ Progress = Callable[[int, int], None]
 
 @dataclass(frozen=True)
 class EnrichmentCounts:
-    """What a run did: texts waiting at its start, enriched, and among these failed (fail closed)."""
+    """What a run did: texts waiting at its start, enriched, and of these failed (no text shown)."""
 
     model_version: str
     pending: int
@@ -98,7 +98,7 @@ def analyse(nlp: Language, texts: Iterable[Text]) -> Iterator[Enrichment]:
         for doc in docs:
             _report(str(doc.user_data.get("text_hash")), name, error)
 
-    nlp.set_error_handler(on_error)
+    nlp.set_error_handler(on_error)  # type: ignore[arg-type]
     done = 0
     for doc, number in nlp.pipe(documents(), as_tuples=True, batch_size=256):
         while done < number:

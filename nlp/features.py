@@ -11,18 +11,28 @@ import re
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
 
 from nlp.components.entities import navec, vector
 from nlp.morphology import Morphology
+from nlp.name_lists import word_set
 
 EMBEDDING = 300
 _PREFIX = 5
-_STOP = frozenset(
-    ["и", "в", "во", "не", "что", "он", "на", "я", "с", "со", "как", "а", "то", "все", "она", "так", "его", "но", "да", "ты", "к", "у", "же", "вы", "за", "бы", "по", "только", "ее", "мне", "было", "вот", "от", "меня", "еще", "нет", "о", "из", "ему", "теперь", "когда", "даже", "ну", "вдруг", "ли", "если", "уже", "или", "ни", "быть", "был", "него", "до", "вас", "нибудь", "опять", "уж", "вам", "ведь", "там", "потом", "себя", "ничего", "ей", "может", "они", "тут", "где", "есть", "надо", "ней", "для", "мы", "тебя", "их", "чем", "была", "сам", "чтоб", "без", "будто", "чего", "раз", "тоже", "себе", "под", "будет", "ж", "тогда", "кто", "этот", "того", "потому", "какой", "ним", "здесь", "этом", "один", "почти", "мой", "тем", "чтобы", "нее", "сейчас", "были", "куда", "зачем", "всех", "можно", "при", "наконец", "два", "об", "другой", "хоть", "после", "над", "больше", "тот", "через", "эти", "нас", "про", "всего", "них", "много", "разве", "эта", "свою", "этой", "перед", "иногда", "лучше", "чуть", "том", "такой", "им", "более", "всегда", "конечно", "всю", "между", "это", "весь", "который", "наш", "ваш", "мочь", "свой", "здравствуйте", "добрый", "день", "вечер", "утро", "уважаемый", "пожалуйста", "спасибо", "просить", "прошу", "подсказать", "сказать", "очень", "самый"]
-)
+_STOP = word_set("""
+    и в во не что он на я с со как а то все она так его но да ты к у же вы за бы по только ее
+    мне было вот от меня еще нет о из ему теперь когда даже ну вдруг ли если уже или ни быть был
+    него до вас нибудь опять уж вам ведь там потом себя ничего ей может они тут где есть надо
+    ней для мы тебя их чем была сам чтоб без будто чего раз тоже себе под будет ж тогда кто этот
+    того потому какой ним здесь этом один почти мой тем чтобы нее сейчас были куда зачем всех
+    можно при наконец два об другой хоть после над больше тот через эти нас про всего них много
+    разве эта свою этой перед иногда лучше чуть том такой им более всегда конечно всю между это
+    весь который наш ваш мочь свой здравствуйте добрый день вечер утро уважаемый пожалуйста
+    спасибо просить прошу подсказать сказать очень самый
+    """)
 # «нет» and «без» say that something is missing, not what.
 
 
@@ -35,12 +45,15 @@ def content(lemmas: Iterable[str]) -> list[str]:
     ]
 
 
-def ngrams(words: Sequence[str]) -> set[str]:
-    """Single lemmas, pairs of neighbours and the beginnings of longer lemmas."""
-    found = set(words)
-    found.update(f"{left} {right}" for left, right in zip(words, words[1:], strict=False))
-    found.update(f"{word[:_PREFIX]}*" for word in words if len(word) > _PREFIX)
-    return found
+def ngrams(words: Sequence[str]) -> list[str]:
+    """Single lemmas, pairs of neighbours and the beginnings of longer lemmas, each once.
+
+    The order is that of the text: sums over it must not depend on the hashes of a process.
+    """
+    found = dict.fromkeys(words)
+    found.update(dict.fromkeys(f"{left} {right}" for left, right in pairwise(words)))
+    found.update(dict.fromkeys(f"{word[:_PREFIX]}*" for word in words if len(word) > _PREFIX))
+    return list(found)
 
 
 @dataclass(frozen=True)
@@ -74,11 +87,11 @@ class Lexicon:
     def scores(self, words: Sequence[str]) -> np.ndarray:
         """Two numbers a block: how much of it the text says (0..1), and its share of all said."""
         total: np.ndarray = np.zeros(len(self.blocks), dtype=np.float32)
-        for word in set(words):
+        for word in dict.fromkeys(words):
             found = self._of(word)
             if found is not None:
                 total += found
-        for left, right in set(zip(words, words[1:], strict=False)):
+        for left, right in dict.fromkeys(pairwise(words)):
             pair = self.exact.get(f"{left} {right}")
             if pair is not None:
                 total += 1.5 * np.asarray(pair, dtype=np.float32)
@@ -140,7 +153,9 @@ class Embedder:
 
     def mean(self, words: Sequence[str]) -> np.ndarray:
         """A vector of 300 numbers and length 1; zeros when no word is known."""
-        vectors = [found for word in set(words) if (found := self._weighted(word)) is not None]
+        vectors = [
+            found for word in dict.fromkeys(words) if (found := self._weighted(word)) is not None
+        ]
         if not vectors:
             return np.zeros(EMBEDDING, dtype=np.float32)
         total = np.sum(vectors, axis=0)

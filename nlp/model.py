@@ -65,7 +65,7 @@ class BlockModel:
         return BLOCKS[best], probability
 
     def save(self, folder: Path) -> None:
-        """Writes `weights.npz`, `model.json` and `metrics.json`; the bytes depend on nothing else."""
+        """Writes `weights.npz`, `model.json` and `metrics.json`; the same model, the same bytes."""
         folder.mkdir(parents=True, exist_ok=True)
         np.savez_compressed(
             folder / "weights.npz",

@@ -126,9 +126,9 @@ def fit(
     sparse = csr_matrix((values, (rows, columns)), shape=(len(prepared), len(vocabulary)))
     labels = np.array([label for _, label, _ in prepared])
     # Every class weighs the same, however many sentences were written for it.
-    weights = np.array([weight for _, _, weight in prepared])
+    mass = np.array([weight for _, _, weight in prepared])
     for label in range(len(CLASSES)):
-        weights[labels == label] /= weights[labels == label].sum() * len(CLASSES)
+        mass[labels == label] /= mass[labels == label].sum() * len(CLASSES)
     target = np.eye(len(CLASSES))[labels]
     shapes = (len(vocabulary), width)
 
@@ -139,9 +139,9 @@ def fit(
         scores -= scores.max(axis=1, keepdims=True)
         chances = np.exp(scores)
         chances /= chances.sum(axis=1, keepdims=True)
-        value = -(weights * np.log((chances * target).sum(axis=1) + 1e-12)).sum()
+        value = -(mass * np.log((chances * target).sum(axis=1) + 1e-12)).sum()
         value += ngram_penalty * (grams**2).sum() + dense_penalty * (thick**2).sum()
-        error = weights[:, None] * (chances - target)
+        error = mass[:, None] * (chances - target)
         gradient = np.concatenate([
             sparse.T @ error + 2 * ngram_penalty * grams,
             dense.T @ error + 2 * dense_penalty * thick,

@@ -93,7 +93,7 @@ class EntityRecogniser:
             for (number, start, _), tags in zip(part, predictions, strict=True):
                 found.setdefault(number, []).extend(_spans(documents[number], start, tags))
         for number, spans in found.items():
-            documents[number].ents = spans  # type: ignore[assignment]
+            documents[number].ents = spans
 
 
 def _worthwhile(doc: Doc) -> Iterator[tuple[int, int]]:
@@ -102,11 +102,8 @@ def _worthwhile(doc: Doc) -> Iterator[tuple[int, int]]:
     words: list[str] = doc._.words
     forms: list[Form | None] = doc._.forms
     for position, (text, form) in enumerate(zip(words, forms, strict=True)):
-        if form is not None:
-            if (text[0].isupper() and (position > start or form.place_share + form.name_share
-                                      + form.surname_share + form.patronymic_share > 0.2
-                                      or not form.is_known or (len(text) > 1 and text.isupper()))) or form.name_share + form.patronymic_share > 0.6 or form.surname_share > 0.6:  # fmt: skip
-                is_worthwhile = True
+        if form is not None and not is_worthwhile:
+            is_worthwhile = _may_be_name(text, form, is_first=position == start)
         size = position + 1 - start
         ends = text in _SENTENCE_END and size > 40
         if ends or text == "\n" or size >= _LONGEST_CHUNK:
@@ -115,6 +112,15 @@ def _worthwhile(doc: Doc) -> Iterator[tuple[int, int]]:
             start, is_worthwhile = position + 1, False
     if is_worthwhile and start < len(doc):
         yield start, len(doc)
+
+
+def _may_be_name(text: str, form: Form, *, is_first: bool) -> bool:
+    """May a word be a part of a name of a person, a place or an organisation?"""
+    if text[0].isupper():
+        proper = form.place_share + form.name_share + form.surname_share + form.patronymic_share
+        is_caps = len(text) > 1 and text.isupper()
+        return not is_first or proper > 0.2 or not form.is_known or is_caps
+    return form.name_share + form.patronymic_share > 0.6 or form.surname_share > 0.6
 
 
 def _spans(doc: Doc, offset: int, tags: list[str]) -> Iterator[Span]:

@@ -31,6 +31,7 @@ from nlp.name_lists import (
     STREET_MARKERS,
     STRONG_CUES,
     WEAK_EPONYMS,
+    word_set,
 )
 from nlp.personal_patterns import PERSON
 
@@ -46,10 +47,13 @@ _PATRONYMIC_ENDING = re.compile(
     r"(?:[оеё]вич|ьич|[оеё]вн|ичн|иничн)(?:а|у|ем|ом|е|ой|ы|и|ей)?$|(?:[оеё]вич|ьич)$"
     r"|(?:[аыиь]лыч|[аыи]ныч|[её]дорыч|алыч|аныч)(?:а|у|ем|е)?$"
 )
+_STREET_ENDINGS = ("а", "я", "ы", "и", "й", "о", "их", "ых")
 _HOUSE_AFTER = re.compile(r"\d{1,3}$")
-_NOT_HOUSE = frozenset(
-    ["января", "февраля", "марта", "апреля", "мая", "июня", "июля", "августа", "сентября", "октября", "ноября", "декабря", "число", "числа", "лет", "год", "года", "раз", "раза", "час", "часов", "часа", "дня", "дней", "минут", "руб", "рублей", "человек", "км", "этаж", "курс", "класс", "ребёнка", "ребенка", "детей"]
-)
+_NOT_HOUSE = word_set("""
+    января февраля марта апреля мая июня июля августа сентября октября ноября декабря число
+    числа лет год года раз раза час часов часа дня дней минут руб рублей человек км этаж курс
+    класс ребёнка ребенка детей
+    """)
 _ENDS = frozenset(".!?…\n:;")
 
 
@@ -152,9 +156,15 @@ class PersonMasker:
             if not title[i] and form.part in {"VERB", "INFN", "ADVB", "PREP", "CONJ", "NPRO"}:
                 continue
             for j in (i - 1, i + 1):
-                if 0 <= j < size and forms[j] is not None and not places[j] and (
-                    flags[j] or ((title[j] or not title[i]) and (forms[j] or form).surname_share >= 0.45)
-                ):  # fmt: skip
+                if (
+                    0 <= j < size
+                    and forms[j] is not None
+                    and not places[j]
+                    and (
+                        flags[j]
+                        or ((title[j] or not title[i]) and (forms[j] or form).surname_share >= 0.45)
+                    )
+                ):
                     flags[i] = True
         # Surnames beside first names and patronymics.
         named = list(flags)
@@ -168,9 +178,19 @@ class PersonMasker:
                         continue
                     flags[j] = True
                     k = j + step
-                    if 0 <= k < size and not flags[k] and title[k] and (
-                        patronymic(k) or (forms[k] is not None and (forms[k] or _NO).surname_share >= 0.45 and not places[k])
-                    ):  # fmt: skip
+                    if (
+                        0 <= k < size
+                        and not flags[k]
+                        and title[k]
+                        and (
+                            patronymic(k)
+                            or (
+                                forms[k] is not None
+                                and (forms[k] or _NO).surname_share >= 0.45
+                                and not places[k]
+                            )
+                        )
+                    ):
                         flags[k] = True
         self._initials(words, lows, forms, title, places, flags)
         self._cues(words, lows, forms, title, places, flags, surname_like)
@@ -199,9 +219,17 @@ class PersonMasker:
             while j < size and words[j] in {",", "(", "-", "–", "\n", "."}:
                 j += 1
             date = words[j : j + 5]
-            if len(date) == 5 and date[1] == date[3] and date[1] in {".", "/", "-"} and (
-                date[0].isdigit() and date[2].isdigit() and date[4].isdigit() and len(date[4]) == 4
-            ):  # fmt: skip
+            if (
+                len(date) == 5
+                and date[1] == date[3]
+                and date[1] in {".", "/", "-"}
+                and (
+                    date[0].isdigit()
+                    and date[2].isdigit()
+                    and date[4].isdigit()
+                    and len(date[4]) == 4
+                )
+            ):
                 for k in range(i + 1, j + 5):
                     flags[k] = True
 
@@ -223,30 +251,51 @@ class PersonMasker:
                 return False
             if form.surname_share >= 0.02 or lows[i] in surnames() or flags[i]:
                 return True
-            return title[i] and (not form.is_known or bool(_SURNAME_ENDING.search(lows[i]))
-                                 or form.part in {"NOUN", "ADJF", "ADJS"})  # fmt: skip
+            return title[i] and (
+                not form.is_known
+                or bool(_SURNAME_ENDING.search(lows[i]))
+                or form.part in {"NOUN", "ADJF", "ADJS"}
+            )
 
         def initials(i: int) -> int:
-            """Number of tokens from i that are two initials (or one with a full stop); 0 if none."""
+            """Number of tokens from i that are initials; 0 if none."""
             if i < 0 or i >= size:
                 return 0
             word = words[i]
             if len(word) == 1 and word.isalpha() and _is_cyrillic(word):
-                if i + 3 < size and words[i + 1] == "." and len(words[i + 2]) == 1 and (
-                    words[i + 2].isalpha()) and words[i + 3] == ".":  # fmt: skip
+                if (
+                    i + 3 < size
+                    and words[i + 1] == "."
+                    and len(words[i + 2]) == 1
+                    and (words[i + 2].isalpha())
+                    and words[i + 3] == "."
+                ):
                     return 4
-                if i + 2 < size and words[i + 1] == "." and len(words[i + 2]) == 1 and (
-                    words[i + 2].isupper() and words[i + 2].isalpha()):  # fmt: skip
+                if (
+                    i + 2 < size
+                    and words[i + 1] == "."
+                    and len(words[i + 2]) == 1
+                    and (words[i + 2].isupper() and words[i + 2].isalpha())
+                ):
                     return 3
-                if word.isupper() and i + 1 < size and len(words[i + 1]) == 1 and (
-                    words[i + 1].isupper() and words[i + 1].isalpha()):  # fmt: skip
+                if (
+                    word.isupper()
+                    and i + 1 < size
+                    and len(words[i + 1]) == 1
+                    and (words[i + 1].isupper() and words[i + 1].isalpha())
+                ):
                     return 3 if i + 2 < size and words[i + 2] == "." else 2
                 if word.isupper() and i + 1 < size and words[i + 1] == ".":
                     return 2
                 if word.isupper() and lows[i] not in {"я", "а", "в", "и", "к", "о", "с", "у"}:
                     return 1
-            elif len(word) == 2 and word.isupper() and word.isalpha() and _is_cyrillic(word) and (
-                lows[i] not in NOT_INITIALS):  # fmt: skip
+            elif (
+                len(word) == 2
+                and word.isupper()
+                and word.isalpha()
+                and _is_cyrillic(word)
+                and (lows[i] not in NOT_INITIALS)
+            ):
                 return 2 if i + 1 < size and words[i + 1] == "." else 1
             return 0
 
@@ -258,20 +307,41 @@ class PersonMasker:
             two = length >= 3 or (length == 2 and words[i + 1] != ".") or len(words[i]) == 2
             strong = two and len(words[i]) == 1
             # «Обещание В.В. Егорова»: an everyday word before yields to a surname after.
-            if after < size and title[after] and before >= 0 and not flags[before] and (
-                (forms[before] or _NO).is_known and not (forms[before] or _NO).surname_share
-                and (forms[after] or _NO).surname_share + (not (forms[after] or _NO).is_known) > 0.02
-            ):  # fmt: skip
+            if (
+                after < size
+                and title[after]
+                and before >= 0
+                and not flags[before]
+                and (
+                    (forms[before] or _NO).is_known
+                    and not (forms[before] or _NO).surname_share
+                    and (forms[after] or _NO).surname_share + (not (forms[after] or _NO).is_known)
+                    > 0.02
+                )
+            ):
                 before = -1
-            if before >= 0 and not places[before] and surname(before) and (
-                strong or (title[before] and (forms[before] or _NO).surname_share >= 0.02)
-                or flags[before]
-            ) and (words[i].isupper() or (forms[before] or _NO).surname_share >= 0.3):  # fmt: skip
+            if (
+                before >= 0
+                and not places[before]
+                and surname(before)
+                and (
+                    strong
+                    or (title[before] and (forms[before] or _NO).surname_share >= 0.02)
+                    or flags[before]
+                )
+                and (words[i].isupper() or (forms[before] or _NO).surname_share >= 0.3)
+            ):
                 for j in range(before, after):
                     flags[j] = True
-            elif after < size and not places[after] and title[after] and surname(after) and (
-                strong or (forms[after] or _NO).surname_share >= 0.02
-            ) and words[i].isupper() and not (i > 0 and lows[i - 1] in STREET_MARKERS):  # fmt: skip
+            elif (
+                after < size
+                and not places[after]
+                and title[after]
+                and surname(after)
+                and (strong or (forms[after] or _NO).surname_share >= 0.02)
+                and words[i].isupper()
+                and not (i > 0 and lows[i - 1] in STREET_MARKERS)
+            ):
                 for j in range(i, after + 1):
                     flags[j] = True
 
@@ -296,8 +366,7 @@ class PersonMasker:
             j = i + 1
             while j < size and (
                 words[j] in {":", "-", "–", "—", "«", '"', "№", "."}
-                or (words[j] == ","
-                and is_english)
+                or (words[j] == "," and is_english)
             ):
                 if words[j] == "." and words[i].lower() not in {
                     "гр",
@@ -319,10 +388,13 @@ class PersonMasker:
                     accepted = title[j] and lows[j] not in NEVER_NAMES
                 elif title[j]:
                     accepted = (
-                        form.surname_share >= 0.02 or form.name_share >= 0.05
-                        or form.patronymic_share > 0 or not form.is_known
-                        or (is_strong and form.part in {"NOUN", "ADJF"}) or flags[j]
-                    )  # fmt: skip
+                        form.surname_share >= 0.02
+                        or form.name_share >= 0.05
+                        or form.patronymic_share > 0
+                        or not form.is_known
+                        or (is_strong and form.part in {"NOUN", "ADJF"})
+                        or flags[j]
+                    )
                     if form.place_share > 0.3 and form.surname_share < 0.3 and not is_strong:
                         accepted = False
                 else:
@@ -367,13 +439,19 @@ class PersonMasker:
                     if _starts(words, i) and form.common_share > 0.15 and form.name_share < 0.3:
                         continue
                     if form.is_known and not (
-                        form.surname_share > 0.01 or form.name_share > 0.01 or form.patronymic_share > 0
-                    ):  # fmt: skip
+                        form.surname_share > 0.01
+                        or form.name_share > 0.01
+                        or form.patronymic_share > 0
+                    ):
                         continue
                     if _is_place_use(i, words, lows, forms, flags):
                         continue
-                elif not title[i] and len(words[i]) > 1 and form.is_known and (
-                    form.surname_share + form.name_share < 0.1):  # fmt: skip
+                elif (
+                    not title[i]
+                    and len(words[i]) > 1
+                    and form.is_known
+                    and (form.surname_share + form.name_share < 0.1)
+                ):
                     continue
                 flags[i] = True
 
@@ -389,16 +467,29 @@ class PersonMasker:
             if known and (title[i] or lows[i] not in AMBIGUOUS_NAMES):
                 flags[i] = True
                 for j in (i + 1, i - 1):
-                    if 0 <= j < size and words[j][0].isascii() and words[j][0].isalpha() and (
-                        (title[j] and lows[j] not in NEVER_NAMES) or (_LATIN_SURNAME.match(words[j].capitalize())
-                        and lows[j] not in NEVER_NAMES)):  # fmt: skip
+                    if (
+                        0 <= j < size
+                        and words[j][0].isascii()
+                        and words[j][0].isalpha()
+                        and (
+                            (title[j] and lows[j] not in NEVER_NAMES)
+                            or (
+                                _LATIN_SURNAME.match(words[j].capitalize())
+                                and lows[j] not in NEVER_NAMES
+                            )
+                        )
+                    ):
                         if j == i - 1 and not _LATIN_SURNAME.match(words[j]):
                             continue
                         flags[j] = True
             elif _LATIN_PATRONYMIC.match(word):
                 flags[i] = True
-            elif _LATIN_SURNAME.match(word) and i + 1 < size and words[i + 1][:1].isupper() and (
-                words[i + 1].isascii() and words[i + 1].isalpha() and len(words[i + 1]) == 1):  # fmt: skip
+            elif (
+                _LATIN_SURNAME.match(word)
+                and i + 1 < size
+                and words[i + 1][:1].isupper()
+                and (words[i + 1].isascii() and words[i + 1].isalpha() and len(words[i + 1]) == 1)
+            ):
                 flags[i] = flags[i + 1] = True
 
 
@@ -433,8 +524,11 @@ def _extend_beside_patronymic(
     j = i - 1
     if j >= 0 and forms[j] is not None and not places[j]:
         form = forms[j] or _NO
-        if (title[j] and words[j].lower() not in NEVER_NAMES) or form.name_share >= 0.02 or (
-            not form.is_known and form.part == "NOUN"):  # fmt: skip
+        if (
+            (title[j] and words[j].lower() not in NEVER_NAMES)
+            or form.name_share >= 0.02
+            or (not form.is_known and form.part == "NOUN")
+        ):
             flags[j] = True
 
 
@@ -444,9 +538,24 @@ def _is_place_use(
     """Is a surname at i used as a street without its marker: «на Никонова 14», «по Ленина»?"""
     form = forms[i] or _NO
     size = len(words)
-    ends_like_street = lows[i][-2:] in {"ва", "на", "ой", "го", "ых", "их", "ая", "та", "ла", "ра", "ца", "ка", "за", "са", "ша", "да"} or (
-        lows[i][-1] in "аяыийо"
-    )  # fmt: skip
+    ends_like_street = lows[i][-2:] in {
+        "ва",
+        "на",
+        "ой",
+        "го",
+        "ых",
+        "их",
+        "ая",
+        "та",
+        "ла",
+        "ра",
+        "ца",
+        "ка",
+        "за",
+        "са",
+        "ша",
+        "да",
+    } or (lows[i][-1] in "аяыийо")
     if (i + 1 < size and flags[i + 1]) or (i > 0 and flags[i - 1]):
         return False
     if lows[i] in EPONYMS and lows[i] not in WEAK_EPONYMS:
@@ -490,10 +599,8 @@ def _street_flags(words: list[str], lows: list[str], forms: list[Form | None]) -
                 continue  # the year
             if j < size and words[j] == ".":
                 j += 1
-            elif len(low) <= 2:
-                # «г», «п», «с», «д» without a full stop: only before a capital, never alone.
-                if j >= size or not words[j][0].isupper():
-                    continue
+            elif len(low) <= 2 and (j >= size or not words[j][0].isupper()):
+                continue  # «г», «п», «д» without a full stop: only before a capital
             if low in CITY_MARKERS and len(low) == 1 and i > 0 and len(words[i - 1]) == 1:
                 continue
             while j < size and words[j] in {'"', "«", "."}:
@@ -504,7 +611,8 @@ def _street_flags(words: list[str], lows: list[str], forms: list[Form | None]) -
             while j >= 0 and i - j <= 2 and words[j][0].isupper() and forms[j] is not None:
                 form = forms[j] or _NO
                 if form.patronymic_share > 0.3 or (
-                    form.is_nominative_name and not form.is_genitive_name and not form.surname_share):  # fmt: skip
+                    form.is_nominative_name and not form.is_genitive_name and not form.surname_share
+                ):
                     break
                 flags[j] = True
                 j -= 1
@@ -514,7 +622,7 @@ def _street_flags(words: list[str], lows: list[str], forms: list[Form | None]) -
 def _chain(
     j: int, words: list[str], lows: list[str], forms: list[Form | None], flags: list[bool]
 ) -> None:
-    """Marks the name that follows a street marker: «генерала Карбышева», «Карла Маркса», «50 лет»."""
+    """Marks the name after a street marker: «генерала Карбышева», «Карла Маркса», «50 лет»."""
     size = len(words)
     while j < size and (
         lows[j] in RANKS
@@ -540,8 +648,12 @@ def _chain(
     if form.name_share >= 0.5 and form.is_nominative_name and not form.is_genitive_name:
         return  # «на улице Иван Петров …»: a person stands there
     flags[j] = True
-    if form.name_share >= 0.2 and j + 1 < size and forms[j + 1] is not None and (
-        form.is_genitive_name or not form.is_nominative_name):  # fmt: skip
+    if (
+        form.name_share >= 0.2
+        and j + 1 < size
+        and forms[j + 1] is not None
+        and (form.is_genitive_name or not form.is_nominative_name)
+    ):
         following = forms[j + 1] or _NO
         if following.patronymic_share < 0.2 and (
             words[j + 1][0].isupper() or following.surname_share >= 0.45

@@ -12,11 +12,15 @@ from spacy.language import Language
 from spacy.tokens import Doc
 
 from nlp.morphology import Form, Morphology
+from nlp.name_lists import word_set
 
-_KIND_WORDS = frozenset(
-    ["муниципальный", "район", "городской", "округ", "город", "поселок", "сельский", "поселение", "область", "край", "закрытый", "административно-территориальный", "образование", "зато", "с", "внутригородской", "деление", "рабочий"]
-)
-_TOWN_MARKERS = frozenset(["г", "город", "гор", "го", "пос", "поселок", "посёлок", "рп", "пгт", "п"])
+_KIND_WORDS = word_set("""
+    муниципальный район городской округ город поселок сельский поселение область край закрытый
+    административно-территориальный образование зато с внутригородской деление рабочий
+    """)
+_TOWN_MARKERS = word_set("""
+    г город гор го пос поселок посёлок рп пгт п
+    """)
 _LONGEST_ENTITY = 120
 _LARGEST_CACHE = 200_000
 TOWNS = Path(__file__).resolve().parents[1] / "gazetteer" / "towns.csv"
@@ -54,8 +58,9 @@ class MunicipalityGazetteer:
 
     An adjective names a municipality only beside «район» or «округ» («в Бондарском районе»,
     «Копейский городской округ»); a town's name is enough by itself («в Челябинске»), unless it is
-    an everyday word or a surname too («Остров», «Кирсанов»): that one needs «г.», «в» or the like. A name that
-    two regions share gives the codes of both: which one is meant, the case's region decides later.
+    an everyday word or a surname too («Остров», «Кирсанов»): that one needs «г.», «в» or the
+    like. A name that two regions share gives the codes of both: which one is meant, the case's
+    region decides later.
     """
 
     def __init__(self, rows: Iterable[tuple[str, str]], morphology: Morphology) -> None:
@@ -158,12 +163,15 @@ def _is_marked(doc: Doc, i: int, markers: Collection[str]) -> bool:
 
 
 _KINDS = {"район": ("район", "р-н", "рн", "мр"), "округ": ("округ", "го")}
-_STREETS = frozenset(["ул", "улица", "пер", "переулок", "пр", "проспект", "пр-т", "шоссе", "тракт", "проезд"])
+_STREETS = word_set("""
+    ул улица пер переулок пр проспект пр-т шоссе тракт проезд
+    """)
 _ADJECTIVE_ENDINGS = ("ского", "скому", "ским", "ском", "ский", "ская", "ской", "скую", "ское",
                       "цкого", "цкому", "цким", "цком", "цкий", "цкая", "цкой", "цкую")  # fmt: skip
-_EVERYDAY_TOWNS = frozenset(
-    ["роза", "дно", "сим", "пласт", "остров", "кошки", "строитель", "богатое", "варна", "магнитка", "куса", "бира", "аша", "бреды", "знаменка", "николаевка", "алексеевка", "дмитриевка", "сосновка", "кунья", "осинки", "межевой"]
-)
+_EVERYDAY_TOWNS = word_set("""
+    роза дно сим пласт остров кошки строитель богатое варна магнитка куса бира аша бреды
+    знаменка николаевка алексеевка дмитриевка сосновка кунья осинки межевой
+    """)
 
 
 def _stem(word: str) -> str:
