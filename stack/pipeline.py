@@ -244,7 +244,8 @@ def enrich_texts(progress: Callable[[int, int], None] | None = None) -> dict[str
     """spaCy on every text that has no enrichment of the current model."""
     from nlp.enrich import enrich
 
-    return asdict(enrich(warehouse_of(get_settings()).url("transformer"), progress=progress))
+    url = warehouse_of(get_settings()).url("transformer")
+    return asdict(enrich(url, processes=min(2, os.cpu_count() or 1), progress=progress))
 
 
 def write_dictionary() -> Path:

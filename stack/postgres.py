@@ -285,7 +285,7 @@ def main() -> None:
     folder: Path = arguments.folder.absolute()
     folder.mkdir(parents=True, exist_ok=True)
     record = folder / "scratch.json"
-    state = (
+    state: dict[str, Any] = (
         json.loads(record.read_text())
         if record.exists()
         else {"port": free_port(), "password": secrets.token_urlsafe(16)}

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import shutil
-from collections.abc import Iterator
+import os
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import contextmanager
 from datetime import datetime
-from pathlib import Path
 from zoneinfo import ZoneInfo
 
 import filelock
@@ -15,13 +16,10 @@ from rich.console import Console
 from stack import pipeline
 from stack.airflow_services import (
     airflow_services,
-    dbt_environment,
     prepare_airflow,
-    source_environment,
-    warehouse_of,
 )
 from stack.postgres import PostgresServer
-from stack.services import Service, ServiceError, reap
+from stack.services import Service, reap
 from stack.settings import REPOSITORY, Settings, environment_of
 from stack.superset_services import run_superset_step, superset_service
 
@@ -40,7 +38,7 @@ def exclusive(settings: Settings) -> Iterator[None]:
     owner = folder / "owner"
     try:
         with filelock.FileLock(folder / "lock", timeout=0):
-            owner.write_text(f"process {_own_pid()}, since {datetime.now().astimezone():%H:%M:%S}")
+            owner.write_text(f"process {os.getpid()}, since {datetime.now().astimezone():%H:%M:%S}")
             yield
             owner.unlink(missing_ok=True)
     except filelock.Timeout:
@@ -49,12 +47,6 @@ def exclusive(settings: Settings) -> Iterator[None]:
             f"{settings.home} is being used by another tsur command ({who}). "
             "Wait until it has ended, or set TSUR_HOME and TSUR_PORT_BASE for a second home."
         ) from None
-
-
-def _own_pid() -> int:
-    import os
-
-    return os.getpid()
 
 
 def decide(settings: Settings) -> Settings:
@@ -163,19 +155,40 @@ def start(settings: Settings, console: Console) -> Settings:
         service.start()
     with step(console, "roles, schemas and migrations of the warehouse"):
         pipeline.prepare_warehouse(settings)
-    with step(console, "dbt: parsing the models"):
-        pipeline.run_dbt(settings, "parse")
-    with step(console, "Airflow: metadata and logins"):
-        prepare_airflow(settings)
-    for service in [*airflow_services(settings), pages_service(settings)]:
+    # None of the three needs another; each is one process for most of its time.
+    side_by_side(
+        console,
+        {
+            "Superset: metadata, roles, dashboards": lambda: run_superset_step(settings, "sync"),
+            "Airflow: metadata and logins": lambda: prepare_airflow(settings),
+            "dbt: parsing the models": lambda: pipeline.run_dbt(settings, "parse"),
+        },
+    )
+    for service in services:
         service.start()
-    with step(console, "Superset: metadata, roles, dashboards"):
-        run_superset_step(settings, "sync")
-    superset_service(settings).start()
     for service in services:
         with step(console, f"{service.name}: waiting until it answers"):
             service.wait(START_SECONDS)
     return settings
+
+
+def side_by_side(console: Console, works: dict[str, Callable[[], None]]) -> None:
+    """Run several steps at once; the first failure is raised when all have ended."""
+    with (
+        ThreadPoolExecutor(len(works)) as pool,
+        console.status(" · ".join(f"{title} …" for title in works)),
+    ):
+        if not console.is_terminal:
+            for title in works:
+                console.print(f"· {title} …")
+        started = time.monotonic()
+        running = {pool.submit(work): title for title, work in works.items()}
+        for future in as_completed(running):
+            mark = "[green]✓[/]" if future.exception() is None else "[red]✗[/]"
+            seconds = time.monotonic() - started
+            console.print(f"{mark} {running[future]} [dim]{seconds:.1f} s[/]")
+    for future in running:
+        future.result()
 
 
 def stop(settings: Settings, console: Console, *, remove: bool = False) -> None:
@@ -238,20 +251,3 @@ def state(settings: Settings) -> list[dict[str, object]]:
             }
         )
     return rows
-
-
-def delete_home(folder: Path) -> None:
-    shutil.rmtree(folder, ignore_errors=True)
-
-
-__all__ = [
-    "HomeBusyError",
-    "ServiceError",
-    "dbt_environment",
-    "exclusive",
-    "source_environment",
-    "start",
-    "state",
-    "stop",
-    "warehouse_of",
-]
