@@ -38,9 +38,12 @@ _NO = frozenset({"нет", "false", "0", "no", "n", "ложь"})
 _ABSENT = object()
 
 
+_ENCODER = json.JSONEncoder(ensure_ascii=False, sort_keys=True, separators=(",", ":"))
+
+
 def canonical_json(value: Any) -> bytes:
     """One spelling per value: sorted keys, no spaces, UTF-8."""
-    return json.dumps(value, ensure_ascii=False, sort_keys=True, separators=(",", ":")).encode()
+    return _ENCODER.encode(value).encode()
 
 
 def record_key(source_code: str, region_code: str, entity: str, native_id: str) -> uuid.UUID:
@@ -171,6 +174,16 @@ def _origin(rule: FieldRule, context: _Context, *, keep_empty: bool) -> Getter:
 
         return joined
     getters = [_getter(name, context.nested) for name in rule.from_]
+    if len(rule.from_) == 1 and not context.nested and not rule.from_[0].startswith("@"):
+        column, nulls = rule.from_[0], context.nulls
+
+        def cell(fields: Fields, derived: Fields) -> Any:
+            value = fields.get(column)
+            if value is None or (not keep_empty and value.strip() in nulls):
+                return _ABSENT
+            return value
+
+        return cell
 
     def first(fields: Fields, derived: Fields) -> Any:
         found: Any = _ABSENT
@@ -202,12 +215,14 @@ def _compile(
         (_getter(field, context.nested), frozenset(values)) for field, values in rule.when.items()
     ]
 
-    def get(fields: Fields, derived: Fields) -> Any:
+    def conditional(fields: Fields, derived: Fields) -> Any:
         for getter, allowed in conditions:
             value = getter(fields, derived)
             if value is _ABSENT or as_text(value).strip() not in allowed:
                 return _ABSENT
         return origin(fields, derived)
+
+    get = conditional if conditions else origin
 
     def text(fields: Fields, derived: Fields, observed_at: datetime) -> Any:
         value = get(fields, derived)
@@ -317,6 +332,7 @@ class Pseudonymiser:
         self._nested = nested
         self._kinds = dict(entity.identity)
         self._nulls = frozenset(entity.nulls)
+        self._columns: dict[tuple[str, ...], list[tuple[str, str]]] = {}
         self._anywhere = {
             path[3:]: kind for path, kind in entity.identity.items() if path.startswith("**.")
         }
@@ -337,10 +353,8 @@ class Pseudonymiser:
         taken: dict[str, tuple[str, str]] = {}
         if not self._nested:
             result = dict(fields)
-            for name, value in fields.items():
-                kind = self._kinds.get(name) or undeclared_identity(name)
-                if kind is not None:
-                    result[name] = self._replace(kind, value, taken)
+            for name, kind in self._replaced(tuple(fields)):
+                result[name] = self._replace(kind, fields[name], taken)
             return result, taken
         result = {name: self._walk(value, (name,), taken) for name, value in fields.items()}
         accounts = {
@@ -352,6 +366,13 @@ class Pseudonymiser:
                 for name, value in result.items()
             }
         return result, taken
+
+    def _replaced(self, columns: tuple[str, ...]) -> list[tuple[str, str]]:
+        """Which columns are identities; a table has the same columns in every row."""
+        if columns not in self._columns:
+            kinds = [(name, self._kinds.get(name) or undeclared_identity(name)) for name in columns]
+            self._columns = {columns: [(name, kind) for name, kind in kinds if kind is not None]}
+        return self._columns[columns]
 
     def apply_to_context(self, derived: Fields, taken: dict[str, tuple[str, str]]) -> Fields:
         """What the client derived, with the names declared as `@name` replaced too."""
