@@ -190,11 +190,11 @@ def main() -> None:
             source_code=arguments.source,
         )
         name, result = "blocks", evaluate_blocks(classify(nlp, rows), model.threshold)
-    print(json.dumps(result, ensure_ascii=False, indent=2))
     if arguments.write or arguments.labelled is None:
         kept = {key: value for key, value in result.items() if key != "misses"}
         model.metrics.setdefault("measured", {})[arguments.write or name] = kept
         model.save_metrics(folder)
+    print(json.dumps(result, ensure_ascii=False, indent=2))
 
 
 if __name__ == "__main__":
