@@ -10,7 +10,7 @@ from pathlib import Path
 
 from ingestion.clients.base import Delivery, LocalFile, Page, files_of
 from ingestion.clients.tabular import read_table
-from ingestion.clients.transport import Transport, without_secrets
+from ingestion.clients.transport import Pace, Transport, without_secrets
 from ingestion.errors import FetchError
 from ingestion.source import Entity, FileTime, Region, Source, Window
 
@@ -53,12 +53,16 @@ def reread_table(entity: Entity, content: bytes, name: str) -> Iterator[Page]:
 
 def transport_of(source: Source, *, bearer: bool = True) -> Transport:
     """The HTTP session of a source, with the limits that its YAML declares."""
+    pace = None
+    if source.calls_per_second is not None:
+        token = source.token.get_secret_value() if source.token else source.code
+        pace = Pace(source.calls_per_second, token)
     return Transport(
         timeout_seconds=source.timeout_seconds,
         attempts=source.attempts,
         max_bytes=source.max_megabytes << 20,
         token=source.token if bearer else None,
-        calls_per_second=source.calls_per_second,
+        pace=pace,
     )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import email.utils
 import hashlib
+import os
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -15,6 +16,7 @@ from typing import Any
 from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
 import requests
+from filelock import FileLock
 from pydantic import SecretStr
 from tenacity import RetryCallState, Retrying, retry_if_exception_type, stop_after_attempt
 
@@ -71,11 +73,54 @@ def _retry_after(value: str | None) -> float | None:
     return None
 
 
+class Pace:
+    """Spaces calls out, together with every other process of this account that has the same key.
+
+    A rate limit belongs to the token, not to the process: regions that load side by side would
+    otherwise be refused most of the time. The state is a time in a file of the account's own.
+    """
+
+    # A little slower than allowed: calls arrive less evenly than they are sent.
+    _MARGIN = 1.05
+
+    def __init__(
+        self,
+        calls_per_second: float,
+        key: str,
+        *,
+        folder: Path | None = None,
+        sleep: Callable[[float], None] = time.sleep,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self._spacing = self._MARGIN / calls_per_second
+        digest = hashlib.sha256(f"{os.getuid()}\x1f{key}".encode()).hexdigest()[:20]
+        self._state = (folder or Path(tempfile.gettempdir())) / f"tsur-pace-{digest}"
+        self._lock = FileLock(f"{self._state}.lock", mode=0o600)
+        self._sleep = sleep
+        self._clock = clock
+
+    def wait(self) -> None:
+        """Take the next free moment and wait for it."""
+        with self._lock:
+            now = self._clock()
+            try:
+                free = float(self._state.read_text(encoding="ascii"))
+            except (OSError, ValueError):
+                free = now
+            # A clock that was set back must not stop the loads.
+            mine = min(max(now, free), now + 60)
+            descriptor = os.open(self._state, os.O_CREAT | os.O_WRONLY | os.O_TRUNC, 0o600)
+            with os.fdopen(descriptor, "w", encoding="ascii") as file:
+                file.write(repr(mine + self._spacing))
+        if mine > now:
+            self._sleep(mine - now)
+
+
 class Transport:
     """A session with one source.
 
-    `attempts` counts the first try. `calls_per_second` spaces the calls out. `sleep` and
-    `clock` are for tests.
+    `attempts` counts the first try. `pace` spaces the calls out. `sleep` and `clock` are for
+    tests.
     """
 
     def __init__(
@@ -85,7 +130,7 @@ class Transport:
         attempts: int = 5,
         max_bytes: int = 1 << 30,
         token: SecretStr | None = None,
-        calls_per_second: float | None = None,
+        pace: Pace | None = None,
         sleep: Callable[[float], None] = time.sleep,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
@@ -98,10 +143,9 @@ class Transport:
         self._timeout = timeout_seconds
         self._attempts = attempts
         self._max_bytes = max_bytes
-        self._spacing = 1 / calls_per_second if calls_per_second else 0.0
+        self._pace = pace
         self._sleep = sleep
         self._clock = clock
-        self._next_call = 0.0
         self.calls = 0
 
     def close(self) -> None:
@@ -150,13 +194,6 @@ class Transport:
         """Wait, as an interface's own error asked for."""
         self._sleep(seconds)
 
-    def _space_out(self) -> None:
-        if self._spacing:
-            wait = self._next_call - self._clock()
-            if wait > 0:
-                self._sleep(wait)
-            self._next_call = max(self._clock(), self._next_call) + self._spacing
-
     def _once(
         self,
         url: str,
@@ -164,7 +201,8 @@ class Transport:
         form: Mapping[str, Any] | None,
         path: Path,
     ) -> tuple[str, int, str]:
-        self._space_out()
+        if self._pace is not None:
+            self._pace.wait()
         self.calls += 1
         address = without_secrets(url, parameters)
         try:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 import requests
 import responses
 from pydantic import SecretStr
 
-from ingestion.clients.transport import Transport, without_secrets
+from ingestion.clients.transport import Pace, Transport, without_secrets
 from ingestion.errors import FetchError
 
 URL = "https://source.example/export"
@@ -76,22 +78,48 @@ def test_an_answer_over_the_limit_is_cut_off() -> None:
     assert caught.value.code == "answer_too_large"
 
 
-@responses.activate
-def test_calls_are_spaced_out_to_the_declared_rate() -> None:
-    responses.get(URL, body=b"ok")
-    now = [100.0]
+def test_processes_with_one_token_share_its_rate(tmp_path: Path) -> None:
+    now = [1000.0]
     waits: list[float] = []
 
     def sleep(seconds: float) -> None:
         waits.append(seconds)
         now[0] += seconds
 
-    client = transport(waits, calls_per_second=2, sleep=sleep, clock=lambda: now[0])
-    for _ in range(3):
-        with client.fetch(URL):
-            now[0] += 0.1
-    assert waits == pytest.approx([0.4, 0.4])
-    assert client.calls == 3
+    one, other, stranger = (
+        Pace(2, key, folder=tmp_path, sleep=sleep, clock=lambda: now[0])
+        for key in ("token", "token", "another token")
+    )
+    one.wait()
+    other.wait()
+    one.wait()
+    stranger.wait()
+    assert len(waits) == 2
+    assert min(waits) >= 0.5
+    assert not [path for path in tmp_path.iterdir() if "token" in path.name]
+    assert all(path.stat().st_mode & 0o077 == 0 for path in tmp_path.iterdir())
+
+
+def test_a_pace_of_the_far_future_does_not_stop_the_calls(tmp_path: Path) -> None:
+    waits: list[float] = []
+    early = Pace(1, "token", folder=tmp_path, sleep=waits.append, clock=lambda: 1e9)
+    late = Pace(1, "token", folder=tmp_path, sleep=waits.append, clock=lambda: 1000.0)
+    early.wait()
+    late.wait()
+    assert waits == [60.0]
+
+
+@responses.activate
+def test_every_call_keeps_the_pace(tmp_path: Path) -> None:
+    responses.get(URL, status=500)
+    responses.get(URL, body=b"ok")
+    paced: list[float] = []
+    pace = Pace(4, "token", folder=tmp_path, sleep=paced.append)
+    client = transport([], pace=pace)
+    with client.fetch(URL):
+        pass
+    assert client.calls == 2
+    assert len(paced) == 1
 
 
 @responses.activate
