@@ -27,9 +27,7 @@ def test_the_loader_makes_a_raw_table_that_it_cannot_change(warehouse: Warehouse
 
 
 @pytest.mark.parametrize("name", ["x; drop table ops.loads", "Upper", "", "1st", "a" * 60, 'a"b'])
-def test_a_raw_table_name_that_is_no_plain_word_is_refused(
-    warehouse: Warehouse, name: str
-) -> None:
+def test_a_raw_table_name_that_is_no_plain_word_is_refused(warehouse: Warehouse, name: str) -> None:
     with (
         psycopg.connect(warehouse.url("loader"), autocommit=True) as connection,
         pytest.raises(psycopg.errors.InvalidName),
