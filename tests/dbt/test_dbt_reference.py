@@ -113,4 +113,4 @@ def test_the_three_marts_equal_an_independent_computation(
     assert len(marts.compliance) > 500
     assert len(marts.ratings) > 100
     found = differences(marts, query)
-    assert found == [], f"{len(found)} cells differ"
+    assert found == [], f"{len(found)} cells differ:\n" + "\n".join(found[:20])

@@ -100,7 +100,12 @@ class Reference:
         for event in _lines(truth / "events.jsonl"):
             key = (event["region_code"], event["source_code"], event["case_native_id"])
             self.events[key].append({**event, "at": _moment(event["occurred_at"])})
-        self.checks = list(_lines(truth / "checked_replies.jsonl"))
+        # What a source hands out under one number is one record: its later row stands.
+        numbered = {
+            (check["region_code"], check["native_id"]): check
+            for check in _lines(truth / "checked_replies.jsonl")
+        }
+        self.checks = list(numbered.values())
         self.rosters = list(_lines(truth / "rosters.jsonl"))
         self.cycles = [cycle for case in self.cases.values() for cycle in self._cycles(case)]
 
@@ -193,15 +198,15 @@ class Reference:
                 closed = self._local(region, max(cycle.closed, cycle.opened)).date()
                 flow[region, block, closed]["closures"] += 1
                 flow[region, block, closed]["waiting"] -= not cycle.is_excluded
-        hours: Counter[tuple[str, str, date]] = Counter()
+        hours: dict[tuple[str, str, date], float] = defaultdict(float)
         for region, block, moment, event, regime in self._work():
             day = self._local(region, moment).date()
             monday = day - timedelta(days=day.weekday())
-            hours[region, block, monday] += norms.get(event, 0) * weights[regime]  # type: ignore[assignment]
-        capacity: Counter[tuple[str, str, date]] = Counter()
+            hours[region, block, monday] += norms.get(event, 0) * weights[regime]
+        capacity: dict[tuple[str, str, date], float] = defaultdict(float)
         for row in self.rosters:
             monday = date.fromisoformat(row["week_start"])
-            capacity[row["region_code"], row["block_code"], monday] += (  # type: ignore[assignment]
+            capacity[row["region_code"], row["block_code"], monday] += (
                 row["hours"] * row["share"] * 0.85
             )
         rows: dict[tuple[str, str, date], dict[str, Any]] = {}
@@ -474,19 +479,19 @@ def _rating_differences(marts: Marts, query: Query) -> Iterator[str]:
         ours, theirs = found.get(key), marts.dimensions.get(key)
         if not ours or not theirs or any(_is_far(ours[n], theirs[n], 0.0001) for n in names):
             yield f"dimension {key}: warehouse {ours}, reference {theirs}"
-    names = ("due_cycles", "answered_cycles", "score", "score_low", "score_high")
+    totals = ("due_cycles", "answered_cycles", "score", "score_low", "score_high")
     rows = query(
-        f"select period_kind, period_start, body_code, {', '.join(names)}, main_block_code"
+        f"select period_kind, period_start, body_code, {', '.join(totals)}, main_block_code"
         " from marts.mart_agency_rating"
     )
-    found = {row[:3]: dict(zip((*names, "main"), row[3:], strict=True)) for row in rows}
+    found = {row[:3]: dict(zip((*totals, "main"), row[3:], strict=True)) for row in rows}
     for key in sorted(found.keys() | marts.ratings.keys(), key=str):
         ours, theirs = found.get(key), marts.ratings.get(key)
         if (
             not ours
             or not theirs
             or ours["main"] != theirs["main_block_code"]
-            or any(_is_far(ours[name], theirs[name], 0.0501) for name in names)
+            or any(_is_far(ours[name], theirs[name], 0.0501) for name in totals)
         ):
             yield f"rating {key}: warehouse {ours}, reference {theirs}"
     yield from _rank_differences(query)
@@ -501,8 +506,8 @@ def _rank_differences(query: Query) -> Iterator[str]:
     groups: dict[tuple[Any, ...], list[tuple[str, Any, int]]] = defaultdict(list)
     for *group, body, score, rank in rows:
         groups[tuple(group)].append((body, score, rank))
-    for group, members in groups.items():
+    for key, members in groups.items():
         places = sorted({score for _, score, _ in members}, reverse=True)
         for body, score, rank in members:
             if rank != places.index(score) + 1:
-                yield f"rank {group} {body}: warehouse {rank}, reference {places.index(score) + 1}"
+                yield f"rank {key} {body}: warehouse {rank}, reference {places.index(score) + 1}"
