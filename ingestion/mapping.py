@@ -144,6 +144,16 @@ def as_text(value: Any) -> str:
     return str(value)
 
 
+# What a canonical number can be; the rating of an answer is 1 to 5 (DOMAIN.md 2.3).
+_BOUNDS = {
+    "latitude": (-90, 90),
+    "longitude": (-180, 180),
+    "rating": (1, 5),
+    "share": (0, 1),
+    "hours": (0, 24 * 7),
+    "population": (0, math.inf),
+}
+
 # --- one canonical field -------------------------------------------------------------------------
 
 Reader = Callable[[Fields, Fields, datetime], Any]
@@ -247,8 +257,8 @@ def _compile(
             result = math.nan
         if not math.isfinite(result):
             raise RecordError("bad_number", f"{blame} is {as_text(value)[:80]!r}", field=blame)
-        limit = {"latitude": 90, "longitude": 180}.get(name)
-        if limit is not None and abs(result) > limit:
+        least, most = _BOUNDS.get(name, (-math.inf, math.inf))
+        if not least <= result <= most:
             raise RecordError("out_of_bounds", f"{blame} is {result}", field=blame)
         if field_type == "integer":
             if not result.is_integer():

@@ -97,6 +97,6 @@ class Warehouse:
 
     def grant(self) -> None:
         text = ROLES_FILE.read_text(encoding="utf-8")
-        statement = sql.SQL(text).format(database=sql.Identifier(self.database))  # type: ignore[arg-type]
+        statement = sql.SQL(text).format(database=sql.Identifier(self.database))
         with psycopg.connect(self.url("owner")) as connection:
             connection.execute(statement)

@@ -147,8 +147,8 @@ def test_a_verdict_stays_as_written_and_an_empty_one_stays_empty(make_source: Ma
 
 @pytest.mark.parametrize(("written", "expected"), [("52,7317", 52.7317), (" 1 250,5 ", 1250.5)])
 def test_russian_numbers_are_read(make_source: MakeSource, written: str, expected: float) -> None:
-    one = mapper(make_source, "key: id\nrecord: {rating: {from: n, type: number}}")
-    assert record(one.land({"id": "1", "n": written}, {}, OBSERVED))["rating"] == expected
+    one = mapper(make_source, "key: id\nrecord: {fact: {from: n, type: number}}")
+    assert record(one.land({"id": "1", "n": written}, {}, OBSERVED))["fact"] == expected
 
 
 @pytest.mark.parametrize(
@@ -159,6 +159,8 @@ def test_russian_numbers_are_read(make_source: MakeSource, written: str, expecte
         ("latitude", "north", "bad_number"),
         ("rating", "4.5", "bad_number"),
         ("rating", "nan", "bad_number"),
+        ("rating", "0", "out_of_bounds"),
+        ("rating", "7", "out_of_bounds"),
         ("is_59fz", "возможно", "bad_boolean"),
     ],
 )
