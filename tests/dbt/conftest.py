@@ -69,7 +69,7 @@ def dbt(warehouse: Warehouse, dbt_folder: Path) -> Dbt:
 def query(warehouse: Warehouse) -> Iterator[Query]:
     """Rows of a query, as the transformer."""
     with psycopg.connect(warehouse.url("transformer"), autocommit=True) as connection:
-        yield lambda statement: connection.execute(statement).fetchall()  # type: ignore[arg-type]
+        yield lambda statement: connection.execute(statement).fetchall()
 
 
 @pytest.fixture(scope="module")

@@ -13,6 +13,8 @@ from stack.database import Warehouse
 
 pytestmark = [pytest.mark.server, pytest.mark.slow]
 
+# The build on an empty raw runs the unit tests.
+BUILD = ("build", "--quiet", "--exclude-resource-type", "unit_test", "--select")
 POTHOLE = "На улице Советской у дома 10 третью неделю глубокая яма, машины объезжают по тротуару."
 
 
@@ -154,14 +156,14 @@ def built(warehouse: Warehouse, dbt: Dbt) -> Dbt:
     rows = RawRows()
     fill(rows)
     rows.write(warehouse.url("loader"))
-    dbt("build", "--quiet", "--select", "tag:before_enrichment")
+    dbt(*BUILD, "tag:before_enrichment")
     with psycopg.connect(warehouse.url("transformer")) as connection:
         connection.execute("insert into nlp.models values ('m1', now(), true, '{}')")
         connection.execute(
             "insert into nlp.enrichments select text_hash, 'm1', 'МАСКА', '{}', '{}', '{}', '{}',"
             " 'ROADS', 0.8, '{}', now() from intermediate.int_texts"
         )
-    dbt("build", "--quiet", "--select", "tag:after_enrichment")
+    dbt(*BUILD, "tag:after_enrichment")
     return dbt
 
 
