@@ -23,6 +23,8 @@ _GROUP_MENTION = re.compile(
 )
 _ANY_MENTION = re.compile(r"\[\s*[\w.:/@-]+\s*\|[^\]]*\]")
 _ACCOUNT_BEFORE_NAME = re.compile(r"[@*]id\d+\s*\([^)]*\)", re.IGNORECASE)
+# A carriage return as Excel escapes it (ECMA-376 part 1, 22.4.2.4).
+_ESCAPED = re.compile(r"_x000[9AD]_", re.IGNORECASE)
 _LEADING = re.compile(r"^[\s'`>]+")
 _LINE_END = re.compile(r"[ \t]*[\r\n]+[ \t]*")
 _SPACE = re.compile(r"[ \t\u00a0\u1680\u2000-\u200a\u202f\u205f\u3000]+")
@@ -59,6 +61,8 @@ def clean(text: str) -> str:
         text = _SCRIPT.sub(" ", text)
         text = _BREAK.sub("\n", text)
         text = _TAG.sub(" ", text)
+    if "_x" in text:
+        text = _ESCAPED.sub("\n", text)
     text = unicodedata.normalize("NFC", text)
     if "|" in text:
         text = _PERSON_MENTION.sub(f" {PERSON} ", text)

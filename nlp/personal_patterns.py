@@ -23,15 +23,16 @@ TAX_NUMBER = "[ИНН]"
 POLICY = "[ПОЛИС]"
 PLATE = "[ГОСНОМЕР]"
 BIRTH_DATE = "[ДАТА РОЖДЕНИЯ]"
+NUMBER = "[НОМЕР]"
 PERSON = "[ИМЯ]"
 PLACEHOLDERS = (
     PERSON, PHONE, EMAIL, LINK, FLAT, PASSPORT, SNILS, CARD, ACCOUNT, TAX_NUMBER, POLICY, PLATE,
-    BIRTH_DATE,
+    BIRTH_DATE, NUMBER,
 )  # fmt: skip
 KINDS = {
     PERSON: "person", PHONE: "phone", EMAIL: "email", LINK: "link", FLAT: "flat",
     PASSPORT: "passport", SNILS: "snils", CARD: "card", ACCOUNT: "account",
-    TAX_NUMBER: "tax_number", POLICY: "policy", PLATE: "plate", BIRTH_DATE: "birth_date",
+    TAX_NUMBER: "tax_number", POLICY: "policy", PLATE: "plate", BIRTH_DATE: "birth_date", NUMBER: "number",
 }  # fmt: skip
 
 _FLAGS = re.IGNORECASE
@@ -41,7 +42,7 @@ _NOT_DIGIT_AFTER = r"(?!\d)"
 
 _EMAIL = re.compile(
     r"[\w.+\-]+\s?(?:@|\(at\)|\[at\]|\(собака\)|\sсобака\s)\s?[\w\-]+(?:\s?\.\s?[\w\-]+)*"
-    r"\.[a-zа-яё]{2,12}(?![\w])",
+    r"\.[a-zа-яё]{2,12}(?![a-zа-яё0-9])",
     _FLAGS,
 )
 _EMAIL_SPACED = re.compile(
@@ -57,7 +58,7 @@ _ACCOUNT_HOST = re.compile(
 _PATHED_HOST = re.compile(
     r"(?<![\w@.])(?:[a-z0-9\-]+\.)+(?:ru|com|org|net|info|su|рф|me|uk|gov)/[^\s<>\"»)\],]+", _FLAGS
 )
-_NICK = re.compile(r"(?<![\w.])@[a-zа-яё0-9_][\w.\-]{1,40}", _FLAGS)
+_NICK = re.compile(r"(?:(?<![\w.])@[а-яё0-9_]|@[a-z_])[\w.\-]{1,40}", _FLAGS)
 _ACCOUNT_ID = re.compile(r"(?<![\w])(?:id|club|public)\s?\d{4,12}(?!\w)", _FLAGS)
 _MESSENGER_NICK = re.compile(
     r"(?<!\w)((?:telegram|телеграм+|телега|тг|tg|инстаграм+|инста|instagram|insta|скайп|skype|"
@@ -65,8 +66,12 @@ _MESSENGER_NICK = re.compile(
     _FLAGS,
 )
 
+# Exactly eleven digits: a house number behind the telephone must not make it "too long".
 _PHONE_FULL = re.compile(
-    r"(?<![\d,])(?:\+\s?7|8|7)[\s\-–—.]{0,3}\(?\s?\d{3,5}\s?\)?(?:[\s\-–—.]{0,3}\d){5,7}(?!\d)"
+    r"(?<![\d,])(?:\+\s?7|8|7)[\s\-–—.]{0,3}(?:"
+    r"\(?\s?\d{3}\s?\)?(?:[\s\-–—.]{0,3}\d){7}|"
+    r"\(?\s?\d{4}\s?\)?(?:[\s\-–—.]{0,3}\d){6}|"
+    r"\(?\s?\d{5}\s?\)?(?:[\s\-–—.]{0,3}\d){5})(?!\d)"
 )
 _PHONE_NINE = re.compile(
     r"(?<![\d.,/\-])\(?9\d{2}\)?" + _SEP + r"\d{3}" + _SEP + r"\d{2}" + _SEP + r"\d{2}(?![\d])"
@@ -120,6 +125,8 @@ _PLATE = re.compile(
     r"(?:\s?\d{2,3}(?:\s?(?:rus|рус))?)?(?!\w)",
     _FLAGS,
 )
+# Numbers of applications, clients and policies: whoever knows one can ask whose it is.
+_LONG_NUMBER = re.compile(r"(?<![\w])\d{9,}(?!\w)")
 _BIRTH_DATE = re.compile(
     r"(?<!\d)\d{1,2}[./\-]\d{1,2}[./\-](?:19|20)?\d{2}\s?(?:г\.?\s?р\.?(?!\w)|г(?:ода|\.)?\s?рожд\w+)",
     _FLAGS,
@@ -207,7 +214,7 @@ def mask_patterns(text: str) -> tuple[str, Counts]:
     text = _PASSPORT_CUED.sub(_after_cue(PASSPORT, counts), text)
     text = _BIRTH_CERTIFICATE.sub(_whole(PASSPORT, counts), text)
     text = _CARD.sub(_whole(CARD, counts), text)
-    text = _PHONE_FULL.sub(_phone_or_keep(counts), text)
+    text = _PHONE_FULL.sub(_whole(PHONE, counts), text)
     text = _SNILS.sub(_whole(SNILS, counts), text)
     text = _PHONE_FOREIGN.sub(_whole(PHONE, counts), text)
     text = _PHONE_NINE.sub(_whole(PHONE, counts), text)
@@ -223,18 +230,8 @@ def mask_patterns(text: str) -> tuple[str, Counts]:
     text = _PHONE_CITY.sub(_whole(PHONE, counts), text)
     text = _UK_PHONE.sub(_whole(PHONE, counts), text)
     text = _PLATE.sub(_whole(PLATE, counts), text)
+    text = _LONG_NUMBER.sub(_whole(NUMBER, counts), text)
     return text, counts
-
-
-def _phone_or_keep(counts: Counts) -> Callable[[re.Match[str]], str]:
-    def replace(match: re.Match[str]) -> str:
-        digits = re.sub(r"\D", "", match.group())
-        if len(digits) != 11:
-            return match.group()
-        counts["phone"] += 1
-        return PHONE
-
-    return replace
 
 
 def _flat_or_quarter(counts: Counts) -> Callable[[re.Match[str]], str]:

@@ -438,6 +438,12 @@ class PersonMasker:
                         continue
                     if _starts(words, i) and form.common_share > 0.15 and form.name_share < 0.3:
                         continue
+                    if (
+                        words[i].isupper()
+                        and not form.is_known
+                        and (form.surname_share < 0.45 and not _SURNAME_ENDING.search(lows[i]))
+                    ):
+                        continue  # an abbreviation: «ЕДДС»
                     if form.is_known and not (
                         form.surname_share > 0.01
                         or form.name_share > 0.01
