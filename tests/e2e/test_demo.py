@@ -59,6 +59,8 @@ def test_every_case_of_the_sandbox_is_in_the_ledger_and_ends_where_the_truth_say
             expected = "not_a_case"
         elif case["duplicate_of"]:
             expected = "merged_duplicate"
+        elif case["is_deleted_at_source"]:
+            expected = "deleted_at_source"
         if ledger[key]["ledger_state"] != expected:
             wrong[(expected, ledger[key]["ledger_state"], key[1])] += 1
     assert not wrong
@@ -147,10 +149,12 @@ def test_it_prints_where_to_look_and_how_to_stop(demo: Home) -> None:
 def test_the_pages_open_and_need_nothing_from_elsewhere(demo: Home, page: str) -> None:
     answer = requests.get(f"{demo.settings.pages_url}/{page}/", timeout=10)
     assert answer.status_code == 200
+    text = answer.content.decode("utf-8")
+    assert '<meta charset="utf-8"' in text.lower()
     if page == "quality":
-        assert "<script src=" not in answer.text
-        assert 'href="http' not in answer.text
-        assert "Отчёт о качестве" in answer.text
+        assert "<script src=" not in text
+        assert 'href="http' not in text
+        assert "Отчёт о качестве" in text
 
 
 def test_secrets_are_in_files_that_only_the_owner_reads_and_nowhere_else(demo: Home) -> None:
