@@ -32,7 +32,8 @@ PLACEHOLDERS = (
 KINDS = {
     PERSON: "person", PHONE: "phone", EMAIL: "email", LINK: "link", FLAT: "flat",
     PASSPORT: "passport", SNILS: "snils", CARD: "card", ACCOUNT: "account",
-    TAX_NUMBER: "tax_number", POLICY: "policy", PLATE: "plate", BIRTH_DATE: "birth_date", NUMBER: "number",
+    TAX_NUMBER: "tax_number", POLICY: "policy", PLATE: "plate", BIRTH_DATE: "birth_date",
+    NUMBER: "number",
 }  # fmt: skip
 
 _FLAGS = re.IGNORECASE
