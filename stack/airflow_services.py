@@ -68,6 +68,9 @@ def airflow_environment(settings: Settings) -> dict[str, str]:
         **source_environment(settings),
         "PYTHONPATH": str(REPOSITORY),
         "PYTHONUNBUFFERED": "1",
+        # Enrichment runs a process a core; threads inside each would only wait for one another.
+        "OMP_NUM_THREADS": "1",
+        "OPENBLAS_NUM_THREADS": "1",
         "DO_NOT_TRACK": "1",
         "NO_PROXY": "*",
     }

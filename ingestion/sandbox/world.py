@@ -1095,17 +1095,20 @@ def _checked_replies(seed: int, cases: list[Case]) -> list[CheckedReply]:
                 answers.append((event.at, case.region_code, event.body_code, case.native_id))
     answers.sort()
     seen: dict[tuple[str, int], int] = defaultdict(int)
+    answers_of_case: dict[tuple[str, str], int] = defaultdict(int)
     replies: list[CheckedReply] = []
     for at, region_code, body_code, native_id in answers:
         key = (body_code, _quarter(at.date()))
         seen[key] += 1
+        answers_of_case[region_code, native_id] += 1
         rng = Random(f"{seed}|check|{native_id}|{at.isoformat()}")
         if seen[key] > 30 and rng.random() >= 0.2:
             continue
         habit = _habit(seed, body_code, key[1])
         replies.append(
             CheckedReply(
-                f"{REGIONS[region_code].oktmo}-{native_id}-{seen[key]}",
+                f"{REGIONS[region_code].oktmo}-{native_id}"
+                f"-{answers_of_case[region_code, native_id]}",
                 region_code,
                 native_id,
                 body_code,

@@ -315,3 +315,8 @@ def test_bad_rows_are_few_and_each_has_its_reason(world: World) -> None:
     }
     assert reasons.total() < 200
     assert all(not case.is_case for case in world.cases if case.is_bad)
+
+
+def test_every_checked_reply_has_a_number_of_its_own(world: World) -> None:
+    numbers = [row.native_id for row in world.checked_replies]
+    assert len(numbers) == len(set(numbers)) > 0
