@@ -229,14 +229,28 @@ def run_dbt(settings: Settings, *arguments: str, show: bool = False) -> None:
 
 
 def source_freshness() -> dict[str, int]:
-    """`dbt source freshness`: fails when a source is later than its declared error age."""
+    """`dbt source freshness` of the enabled sources; returns how many tables are in which state.
+
+    Raises when a source is later than its declared error age, or when nothing could be asked.
+    """
     import json
 
     settings = get_settings()
-    selected = [f"source:raw.{table}" for source in enabled_sources() for table in source.tables]
-    run_dbt(settings, "source", "freshness", "--select", *selected)
-    results = json.loads((settings.dbt_target / "sources.json").read_text())["results"]
-    states = [result["status"] for result in results]
+    sources = enabled_sources(settings)
+    results = settings.dbt_target / "sources.json"
+    results.unlink(missing_ok=True)
+    run_dbt(
+        settings,
+        *("source", "freshness"),
+        *(word for source in sources for word in ("--select", f"source:{source.code}")),
+    )
+    states = [result["status"] for result in json.loads(results.read_text())["results"]]
+    expected = sum(len(source.tables) for source in sources)
+    if len(states) != expected:
+        raise PipelineError(
+            f"{len(states)} of {expected} tables of the enabled sources were asked for their "
+            "freshness: declare the missing ones in dbt_project/models/staging/_sources.yml"
+        )
     return {state: states.count(state) for state in sorted(set(states))}
 
 
