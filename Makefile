@@ -29,7 +29,7 @@ lint: ## ruff, sqlfluff, yamllint, mypy
 	$(PLATFORM)/ruff format --check .
 	$(PLATFORM)/mypy
 	$(PLATFORM)/yamllint --strict .
-	$(PLATFORM)/sqlfluff lint --nofail-on-warnings --processes 2 dbt_project/models dbt_project/tests
+	$(PLATFORM)/sqlfluff lint --processes 2 dbt_project/models dbt_project/tests
 
 stop: ## stop what runs in both homes
 	@for home in "$${TSUR_HOME:-$(CURDIR)/.tsur}" "$(CURDIR)/.tsur-real"; do \

@@ -241,8 +241,8 @@ def source_freshness() -> dict[str, int]:
     results.unlink(missing_ok=True)
     run_dbt(
         settings,
-        *("source", "freshness"),
-        *(word for source in sources for word in ("--select", f"source:{source.code}")),
+        *("source", "freshness", "--select"),
+        *(f"source:{source.code}" for source in sources),
     )
     states = [result["status"] for result in json.loads(results.read_text())["results"]]
     expected = sum(len(source.tables) for source in sources)
