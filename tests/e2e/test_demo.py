@@ -16,6 +16,7 @@ import requests
 from stack.airflow_client import AirflowClient
 from stack.airflow_services import warehouse_of
 from tests.e2e.conftest import Home
+from tests.reference.marts_reference import attributes_of, compute, differences
 
 pytestmark = pytest.mark.e2e
 
@@ -112,6 +113,21 @@ def test_every_cycle_has_the_deadline_status_that_the_generator_knows(
                 wrong[(case["source_code"], cycle["deadline_status"], status)] += 1
     assert compared > 0
     assert not wrong
+
+
+def test_the_three_marts_equal_an_independent_computation_from_the_truth(
+    demo: Home, truth: dict[str, Any]
+) -> None:
+    with psycopg.connect(warehouse_of(demo.settings).url("analyst")) as connection:
+
+        def query(statement: str) -> list[tuple[Any, ...]]:
+            return connection.execute(statement.encode()).fetchall()
+
+        marts = compute(truth["folder"], demo.settings.as_of["*"], attributes_of(query))
+        assert marts.compliance
+        assert marts.workload
+        assert marts.ratings
+        assert differences(marts, query) == []
 
 
 def test_again_it_doubles_nothing(demo: Home) -> None:
