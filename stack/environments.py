@@ -7,12 +7,15 @@ left as it is, which takes no time.
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import os
 import subprocess
 import sys
 import time
 import venv
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 REPOSITORY = Path(__file__).resolve().parents[1]
@@ -32,6 +35,18 @@ def _folder() -> Path:
 def _say(message: str) -> None:
     sys.stderr.write(f"{message}\n")
     sys.stderr.flush()
+
+
+@contextmanager
+def _one_at_a_time() -> Iterator[None]:
+    _folder().mkdir(parents=True, exist_ok=True)
+    with (_folder() / "building").open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            _say(f"Another command is building the environments in {_folder()}: waiting for it …")
+            fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
 
 
 def _digest(locks: list[str]) -> str:
@@ -88,7 +103,6 @@ def build(name: str) -> None:
     if stamp.exists() and stamp.read_text() == digest:
         return
     started = time.monotonic()
-    _folder().mkdir(parents=True, exist_ok=True)
     log = _folder() / f"{name}.log"
     log.write_text("")
     _say(f"Environment {name}: building from requirements/{LOCKS[name][-1]}.txt …")
@@ -114,8 +128,9 @@ def main(names: list[str]) -> None:
         raise SystemExit(
             f"No such environment: {', '.join(unknown)}. There are: {', '.join(LOCKS)}"
         )
-    for name in names:
-        build(name)
+    with _one_at_a_time():
+        for name in names:
+            build(name)
 
 
 if __name__ == "__main__":
