@@ -25,7 +25,7 @@ from selenium.webdriver.support.ui import WebDriverWait
 
 from stack.settings import REPOSITORY
 
-pytestmark = [pytest.mark.e2e, pytest.mark.browser]
+pytestmark = [pytest.mark.e2e, pytest.mark.browser, pytest.mark.timeout(1500)]
 BROWSER = os.environ.get("TSUR_CHROMIUM", "/usr/bin/chromium")
 DRIVER = os.environ.get("TSUR_CHROMEDRIVER", "/usr/bin/chromedriver")
 FLAGS = (

@@ -18,7 +18,7 @@ from stack.airflow_services import warehouse_of
 from tests.e2e.conftest import Home
 from tests.reference.marts_reference import attributes_of, compute, differences
 
-pytestmark = pytest.mark.e2e
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(1500)]
 
 
 def test_everything_is_healthy_and_every_dag_has_run_to_success(demo: Home) -> None:

@@ -13,7 +13,7 @@ import pytest
 
 from tests.e2e.conftest import Home
 
-pytestmark = [pytest.mark.e2e, pytest.mark.real]
+pytestmark = [pytest.mark.e2e, pytest.mark.real, pytest.mark.timeout(1500)]
 
 
 def rows_of(path: Path, separator: str = ",") -> Iterator[dict[str, str]]:
