@@ -33,7 +33,7 @@ from nlp.name_lists import (
     WEAK_EPONYMS,
     word_set,
 )
-from nlp.personal_patterns import PERSON
+from nlp.personal_patterns import EMAIL, PERSON, PHONE
 
 _SURNAME_ENDING = re.compile(
     r"(?:[оеё]в|ин|ын)(?:а|у|ым|е|ой|ою|ы|ых|ыми)?$|(?:ск|цк)(?:ий|ая|ого|ому|им|ой|ую|ом|ие|их)$"
@@ -201,12 +201,48 @@ class PersonMasker:
                 flags[i] = not _is_place_use(i, words, lows, forms, flags)
         self._network(doc, words, lows, forms, title, places, flags)
         self._latin(words, lows, flags, title)
+        self._signatures(words, lows, forms, title, places, flags)
         self._birth_dates(words, flags)
         # The particle between two parts of one name: «Иванова (Петрова) Анна», «Иванов-Петров».
         for i in range(1, size - 1):
             if not flags[i] and words[i] in {"-", "–"} and flags[i - 1] and flags[i + 1]:
                 flags[i] = True
         return flags
+
+    @staticmethod
+    def _signatures(
+        words: list[str],
+        lows: list[str],
+        forms: list[Form | None],
+        title: list[bool],
+        places: list[bool],
+        flags: list[bool],
+    ) -> None:
+        """A surname directly beside what is masked, and «Уварова Л. П., тел. …» in any place."""
+        masked = [flag or word == PERSON for flag, word in zip(flags, words, strict=True)]
+        size = len(words)
+        for i in range(size):
+            form = forms[i]
+            if form is None or masked[i] or not title[i] or _is_never(lows[i], form):
+                continue
+            if places[i]:
+                # Even after the word for a street: initials and a telephone are a signature.
+                end = i + 1
+                while end < size and (_is_initial(words[end]) or words[end] in {".", PERSON}):
+                    end += 1
+                named = any(_is_initial(word) or word == PERSON for word in words[i + 1 : end])
+                if named and not {PHONE, EMAIL}.isdisjoint(words[end : end + 6]):
+                    flags[i:end] = [word != PERSON for word in words[i:end]]
+                continue
+            is_surname = form.surname_share >= 0.3 or (
+                (not form.is_known or lows[i] in surnames())
+                and bool(_SURNAME_ENDING.search(lows[i]))
+            )
+            after = i + 1 < size and masked[i + 1]
+            # A full stop before may be that of an initial, behind the placeholder.
+            before = i > 0 and masked[i - 1] and not _starts(words, i)
+            if is_surname and (before or after):
+                flags[i] = True
 
     @staticmethod
     def _birth_dates(words: list[str], flags: list[bool]) -> None:
@@ -507,6 +543,10 @@ def _is_never(low: str, form: Form) -> bool:
     return low in NEVER_NAMES or (form.lemma in CUES and form.surname_share < 0.3)
 
 
+def _is_initial(word: str) -> bool:
+    return len(word) == 1 and word.isupper() and _is_cyrillic(word)
+
+
 def _starts(words: list[str], i: int) -> bool:
     """Does token i begin a sentence?"""
     j = i - 1
@@ -604,6 +644,8 @@ def _street_flags(words: list[str], lows: list[str], forms: list[Form | None]) -
             if low == "г" and i > 0 and words[i - 1].isdigit():
                 continue  # the year
             if j < size and words[j] == ".":
+                if len(low) > 4 and (forms[i] or _NO).is_known:
+                    continue  # no abbreviation: the sentence ends, «… наш переулок. Уварова Л.»
                 j += 1
             elif len(low) <= 2 and (j >= size or not words[j][0].isupper()):
                 continue  # «г», «п», «д» without a full stop: only before a capital
