@@ -27,6 +27,18 @@ ERROR_TEXTS: dict[str, ErrorText] = {
         "The source needs environment variables that are not set.",
         "Set the variables that the message names, or leave the source switched off.",
     ),
+    "region_unknown": ErrorText(
+        "The source does not deliver for that region.",
+        "Give one of the regions that the message names, or declare the region in the YAML.",
+    ),
+    "region_required": ErrorText(
+        "A file was given without the region that it belongs to.",
+        "Name the region with --region.",
+    ),
+    "files_not_read": ErrorText(
+        "The source is read from its interface only, not from files.",
+        "Load it without --file.",
+    ),
     "window_required": ErrorText(
         "The source is read by window and the run gave none.",
         "Give --from and --to; the window comes from the run, never from the clock.",
@@ -77,8 +89,8 @@ ERROR_TEXTS: dict[str, ErrorText] = {
         "Put the delivery at the path that the message names, or correct the endpoint.",
     ),
     "folder_empty": ErrorText(
-        "The declared folder holds no file of the declared kind.",
-        "Put the deliveries there, or correct `files` in the YAML.",
+        "No file is named like a delivery of any of the source's entities.",
+        "Put the deliveries there or name them as the message tells (`files` in the YAML).",
     ),
     # whole files and answers
     "not_json": ErrorText(
@@ -223,6 +235,10 @@ class SourceDefinitionError(IngestionError):
 
     def __init__(self, detail: str) -> None:
         super().__init__("source_definition", detail)
+
+
+class UnknownRegionError(IngestionError):
+    """A region that the source does not have; the text names those that it has."""
 
 
 class FetchError(IngestionError):

@@ -12,7 +12,7 @@ from ingestion.clients.open311 import Open311Client
 from ingestion.clients.pos import PosClient
 from ingestion.clients.register import RegisterClient
 from ingestion.clients.vk import VkClient
-from ingestion.errors import IngestionError
+from ingestion.errors import FetchError, IngestionError
 from ingestion.ledger import LoadCounts
 from ingestion.load import ProgressCallback, Work
 from ingestion.loader import prepare_sources
@@ -51,18 +51,23 @@ def ingest(
     region: str | None = None,
     window: Window | None = None,
     run_id: str,
+    files: Path | None = None,
     progress: ProgressCallback | None = None,
 ) -> list[LoadCounts]:
     """Load every entity of a source for a window, of one region or of all.
 
     Each entity and region is a load; of a folder each file is. Loading a window twice equals
     loading it once. `database_url` is the loader's, `vault_key` the key or the path of its file.
+    `files`, a file or a folder, is read in place of the region's endpoint: a delivery that came
+    by hand. It needs `region`, but none of the variables that lead to the interface.
     `progress` is told what is loaded and how many rows were read, after every page.
 
     Raises IngestionFailed after everything was tried, when a load failed; SourceDefinition- and
     other IngestionErrors at once, when nothing can be tried.
     """
-    if not source.is_enabled:
+    if files is not None:
+        source = delivered_by_hand(source, region, files)
+    elif not source.is_enabled:
         raise IngestionError(
             "source_not_enabled",
             f"{source.code} needs {', '.join(sorted(source.missing_variables))}",
@@ -80,3 +85,16 @@ def ingest(
     if any(load.outcome == "failed" for load in loads):
         raise IngestionFailed(loads)
     return loads
+
+
+def delivered_by_hand(source: Source, region: str | None, files: Path) -> Source:
+    """The source with one region, whose endpoint is a file or folder that somebody brought."""
+    if region is None:
+        raise IngestionError("region_required", f"Source {source.code}, {files}")
+    one = source.region(region)
+    if source.kind == "vk":
+        raise IngestionError("files_not_read", f"Source {source.code}")
+    if not files.exists():
+        raise FetchError("file_not_found", f"Expected for region {region}: {files}")
+    local = one.model_copy(update={"endpoint": str(files.absolute())})
+    return source.model_copy(update={"regions": (local,)})

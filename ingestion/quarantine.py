@@ -15,6 +15,8 @@ from ingestion.load import ProgressCallback, Work
 from ingestion.source import SOURCES_FOLDER, Source, load_sources
 from ingestion.vault import Vault
 
+# What the run_id of every replay starts with.
+REPLAY_RUN = "replay"
 # Versions that lost against another one are evidence, not a backlog.
 _NOT_REPLAYED = frozenset({"repeated_key", "older_than_known"})
 
@@ -40,7 +42,7 @@ def replay(
     database_url: str,
     vault_key: str | bytes | Path,
     load_id: int | None = None,
-    run_id: str = "replay",
+    run_id: str = REPLAY_RUN,
     progress: ProgressCallback | None = None,
 ) -> Replay:
     """Try open entries again, all or those of one load.
@@ -48,11 +50,14 @@ def replay(
     What lands is marked as replayed; what still cannot land keeps its entry, with the reason of
     this attempt. A version that was loaded later stands. Whole files and answers are loads of
     their own, single records of an entity and region land together. `sources` default to the
-    YAMLs of the package; they need not be enabled.
+    YAMLs of the package; they need not be enabled. The loads' run_id always starts with `replay`:
+    their counts are second looks at records that another load has counted.
     """
     given = load_sources(SOURCES_FOLDER, {}).values() if sources is None else sources
     known = {source.code: source for source in given}
     vault = Vault(vault_key)
+    if not run_id.startswith(REPLAY_RUN):
+        run_id = f"{REPLAY_RUN}-{run_id}"
     loads: list[LoadCounts] = []
     with psycopg.connect(database_url, autocommit=True) as connection:
         groups: dict[tuple[str, str, str], list[Entry]] = {}

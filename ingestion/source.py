@@ -27,7 +27,7 @@ from pydantic import (
     model_validator,
 )
 
-from ingestion.errors import SourceDefinitionError
+from ingestion.errors import SourceDefinitionError, UnknownRegionError
 
 SOURCES_FOLDER = Path(__file__).resolve().parent / "sources"
 
@@ -455,12 +455,14 @@ class Source(_Declaration):
         return tuple(entity.table for entity in self.entities.values())
 
     def region(self, code: str) -> Region:
-        """The region by its code; KeyError names those that the source has."""
+        """The region by its code; UnknownRegionError names those that the source has."""
         for region in self.regions:
             if region.code == code:
                 return region
         known = ", ".join(region.code for region in self.regions)
-        raise KeyError(f"source {self.code} has no region {code!r}; it has {known}")
+        raise UnknownRegionError(
+            "region_unknown", f"Source {self.code} has no region {code!r}; it has {known}"
+        )
 
 
 _VARIABLE = re.compile(r"\$\{([A-Z][A-Z0-9_]*)\}")

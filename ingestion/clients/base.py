@@ -6,11 +6,12 @@ import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
+from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any, Protocol
 
 from ingestion.errors import FetchError, RecordError
-from ingestion.source import Entity, Region, Window
+from ingestion.source import Entity, Region, Source, Window
 
 PAGE_ITEMS = 2_000
 _CHUNK = 1 << 20
@@ -93,17 +94,30 @@ class LocalFile:
         return cls(path, path.name, digest.hexdigest(), size)
 
 
-def files_of(region: Region, pattern: str | None) -> list[Path]:
-    """The files of a local endpoint in the order of their names. FetchError when there is none."""
+def files_of(source: Source, region: Region, entity: Entity, *, default: str = "*") -> list[Path]:
+    """The files of a local endpoint that hold an entity, in the order of their names.
+
+    A delivery may hold some of the entities: none of this one is no error when there are files
+    of another. Upper and lower case are the same, as people type them. FetchError when there is
+    no file of any entity. `default` is the pattern of an entity that declares none.
+    """
     endpoint = Path(region.endpoint)
     if endpoint.is_file():
-        return [endpoint]
-    if not endpoint.is_dir():
+        if len(source.entities) == 1:
+            return [endpoint]  # it can be nothing else, whatever it is called
+        present = [endpoint]
+    elif endpoint.is_dir():
+        present = sorted(
+            (path for path in endpoint.iterdir() if path.is_file()), key=lambda path: path.name
+        )
+    else:
         raise FetchError("file_not_found", f"Expected for region {region.code}: {endpoint}")
-    found = sorted(
-        (path for path in endpoint.glob(pattern or "*") if path.is_file()),
-        key=lambda path: path.name,
-    )
-    if not found:
-        raise FetchError("folder_empty", f"Looked for {pattern or '*'} in {endpoint}")
-    return found
+    patterns = {name: one.files or default for name, one in source.entities.items()}
+
+    def found(pattern: str) -> list[Path]:
+        return [p for p in present if fnmatchcase(p.name.casefold(), pattern.casefold())]
+
+    if not any(found(pattern) for pattern in patterns.values()):
+        wanted = ", ".join(dict.fromkeys(patterns.values()))
+        raise FetchError("folder_empty", f"Looked for {wanted} in {endpoint}")
+    return found(patterns[entity.name])

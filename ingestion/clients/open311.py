@@ -92,7 +92,7 @@ class Open311Client:
 
     def deliveries(self, entity: Entity, window: Window | None) -> Iterator[Delivery]:
         if not self._region.is_remote:
-            for path in files_of(self._region, entity.files or "*.json"):
+            for path in files_of(self._source, self._region, entity, default="*.json"):
                 yield self._poll(path)
             return
         url = f"{self._region.endpoint}/{entity.endpoint or entity.name + '.json'}"

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import re
-import tempfile
 from collections.abc import Iterator
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
 from ingestion.clients.base import Delivery, LocalFile, Page, files_of
 from ingestion.clients.tabular import read_table
-from ingestion.clients.transport import Pace, Transport, without_secrets
+from ingestion.clients.transport import Pace, Transport, nameless_file, without_secrets
 from ingestion.errors import FetchError
 from ingestion.source import Entity, FileTime, Region, Source, Window
 
@@ -44,8 +43,7 @@ def local_path(path: Path, source: Source) -> LocalFile:
 
 def reread_table(entity: Entity, content: bytes, name: str) -> Iterator[Page]:
     """A table from its bytes."""
-    with tempfile.NamedTemporaryFile(prefix="tsur-replay-") as file:
-        path = Path(file.name)
+    with nameless_file() as path:
         path.write_bytes(content)
         measured = LocalFile.measure(path)
         yield from read_table(path, entity, name=name, sha256=measured.sha256, size=measured.size)
@@ -87,7 +85,7 @@ class TableClient:
                 pages=self._remote_pages(entity, url, parameters),
             )
             return
-        for path in files_of(self._region, entity.files):
+        for path in files_of(self._source, self._region, entity):
             observed_at = observed_time(path.name, self._source.file_time, self._region)
             file = local_path(path, self._source)
             yield Delivery(

@@ -26,6 +26,7 @@ _RETRIED_STATUSES = frozenset({429, 500, 502, 503, 504})
 _SECRET_PARAMETERS = frozenset({"access_token", "token", "api_key", "key"})
 _LONGEST_WAIT_SECONDS = 120.0
 _CHUNK = 1 << 18
+_DESCRIPTORS = Path("/proc/self/fd")
 USER_AGENT = "tsur-data-platform/0.1"
 
 
@@ -50,6 +51,20 @@ class Answer:
 
     def read(self) -> bytes:
         return self.path.read_bytes()
+
+
+@contextlib.contextmanager
+def nameless_file() -> Iterator[Path]:
+    """An empty file that no folder lists: nothing in the clear is left when the process is killed.
+
+    Linux opens it again by its descriptor; elsewhere the file has a name until the block ends.
+    """
+    if _DESCRIPTORS.is_dir():
+        with tempfile.TemporaryFile() as unlisted:
+            yield _DESCRIPTORS / str(unlisted.fileno())
+        return
+    with tempfile.NamedTemporaryFile(prefix="tsur-answer-") as named:
+        yield Path(named.name)
 
 
 def without_secrets(url: str, parameters: Mapping[str, Any] | None = None) -> str:
@@ -160,8 +175,7 @@ class Transport:
         form: Mapping[str, Any] | None = None,
     ) -> Iterator[Answer]:
         """GET, or POST when `form` is given. FetchError when it does not come to an answer."""
-        with tempfile.NamedTemporaryFile(prefix="tsur-answer-") as file:
-            path = Path(file.name)
+        with nameless_file() as path:
             try:
                 for attempt in Retrying(
                     retry=retry_if_exception_type(_Again),

@@ -58,7 +58,13 @@ class Platform:
         return self.warehouse.url("loader")
 
     def ingest(
-        self, source: Source, *, window: Window | None = None, run_id: str = "test"
+        self,
+        source: Source,
+        *,
+        window: Window | None = None,
+        run_id: str = "test",
+        region: str | None = None,
+        files: Path | None = None,
     ) -> list[LoadCounts]:
         """Loads that may fail: what happened is in their outcome."""
         prepare_sources(self.url, [source])
@@ -69,6 +75,8 @@ class Platform:
                 vault_key=self.vault_key,
                 window=window,
                 run_id=run_id,
+                region=region,
+                files=files,
             )
         except IngestionFailed as failure:
             return failure.loads

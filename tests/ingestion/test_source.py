@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from ingestion.errors import SourceDefinitionError
+from ingestion.errors import SourceDefinitionError, UnknownRegionError
 from ingestion.source import SOURCES_FOLDER, Source, Window, load_sources
 
 GOOD = """
@@ -74,7 +74,7 @@ def test_what_is_no_yaml_is_told_as_such(make_source: MakeSource) -> None:
 
 
 def test_an_unknown_region_is_told_with_those_that_exist(make_source: MakeSource) -> None:
-    with pytest.raises(KeyError, match="kursk"):
+    with pytest.raises(UnknownRegionError, match=r"no region 'omsk'; it has kursk"):
         make_source("sample", GOOD).region("omsk")
 
 

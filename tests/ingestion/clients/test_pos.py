@@ -128,7 +128,7 @@ def xlsx_export(row: dict[str, Any]) -> bytes:
 
 @pytest.fixture
 def pos() -> Source:
-    """The platform's own YAML, for one region and with comma-free CSV."""
+    """The platform's own YAML, for one region."""
     source = load_sources(
         SOURCES_FOLDER, {"TSUR_SANDBOX_URL": "https://pos.example", "TSUR_POS_TOKEN": "t0ken"}
     )["pos"]
@@ -138,13 +138,7 @@ def pos() -> Source:
 def dropped(pos: Source, folder: Path) -> Source:
     """The same source, reading CSV files that somebody put into a folder."""
     region = pos.regions[0].model_copy(update={"endpoint": str(folder)})
-    entities = {
-        name: entity.model_copy(
-            update={"format": entity.format.model_copy(update={"separator": ";"})}
-        )
-        for name, entity in pos.entities.items()
-    }
-    return pos.model_copy(update={"regions": (region,), "entities": entities})
+    return pos.model_copy(update={"regions": (region,)})
 
 
 def test_the_export_of_a_window_lands_with_its_canonical_fields(

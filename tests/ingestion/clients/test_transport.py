@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -37,6 +38,17 @@ def test_the_wait_that_the_source_asks_for_is_kept() -> None:
     with transport(waits).fetch(URL) as answer:
         assert answer.read() == b"ok"
     assert waits == [11.0, 2.0]
+
+
+@responses.activate
+def test_no_folder_lists_the_answer_while_it_is_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    responses.get(URL, body=b"personal data")
+    with transport([]).fetch(URL) as answer:
+        assert answer.read() == answer.path.read_bytes() == b"personal data"
+        assert list(tmp_path.iterdir()) == []
 
 
 @responses.activate
