@@ -5,6 +5,12 @@ DATA ?= ../shared/data
 export TSUR_ENVIRONMENTS ?= $(CURDIR)/.tsur/env
 PLATFORM := $(TSUR_ENVIRONMENTS)/platform/bin
 
+# For each home that exists (it has a home.json): the command that follows, up to `done`.
+EACH_HOME = if [ -n "$$TSUR_HOME" ]; then set -- "$$TSUR_HOME"; \
+	  else set -- "$(CURDIR)/.tsur" "$(CURDIR)/.tsur-real"; fi; \
+	for home in "$$@"; do [ -e "$$home/home.json" ] || continue; \
+	  TSUR_HOME="$$home" PYTHONPATH="$(CURDIR)"
+
 .PHONY: help demo demo-real test lint env stop clean
 
 help: ## this list
@@ -31,12 +37,12 @@ lint: ## ruff, sqlfluff, yamllint, mypy
 	$(PLATFORM)/yamllint --strict .
 	$(PLATFORM)/sqlfluff lint --processes 2 dbt_project/models dbt_project/tests
 
-stop: ## stop what runs in both homes
-	@for home in "$${TSUR_HOME:-$(CURDIR)/.tsur}" "$(CURDIR)/.tsur-real"; do \
-	  if [ -e "$$home/home.json" ] && [ -x "$(PLATFORM)/python" ]; then TSUR_HOME="$$home" ./tsur down; fi; done
+stop: ## stop what runs: in TSUR_HOME, or in both homes of this folder
+	@$(EACH_HOME) "$(PLATFORM)/python" -m stack down; done
 
-clean: stop ## stop and delete everything that was built or loaded
-	@for home in "$${TSUR_HOME:-$(CURDIR)/.tsur}" "$(CURDIR)/.tsur-real"; do \
-	  if [ -e "$$home/home.json" ] && [ -x "$(PLATFORM)/python" ]; then TSUR_HOME="$$home" ./tsur down --remove; fi; \
-	  rm -rf "$$home"; done
-	@rm -rf "$(TSUR_ENVIRONMENTS)"
+clean: ## stop and delete what was built and loaded; a folder that is no home is left alone
+	@$(EACH_HOME) "$(PLATFORM)/python" -m stack down --remove && \
+	  find "$$home" -mindepth 1 -maxdepth 1 ! -name env -exec rm -rf {} +; \
+	  rmdir "$$home" 2>/dev/null || true; done
+	@if [ "$(TSUR_ENVIRONMENTS)" = "$(CURDIR)/.tsur/env" ] && [ -e .tsur/env/building ]; then \
+	  rm -rf .tsur/env; rmdir .tsur 2>/dev/null || true; fi

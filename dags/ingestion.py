@@ -44,7 +44,7 @@ def build(source: pipeline.Source) -> None:
             get_current_context()["region"] = region
             window = pipeline.window_of_run(source, dag_run, params)
             return pipeline.ingest_source(
-                source.code, region=region, window=window, run_id=dag_run.run_id
+                source, region=region, window=window, run_id=dag_run.run_id
             )
 
         @task(outlets=[Asset(pipeline.raw_asset(source.code))], trigger_rule="all_success")

@@ -76,7 +76,7 @@ def dbt_group(group_id: str, tag: str) -> DbtTaskGroup:
 @dag(
     dag_id="warehouse",
     schedule=AssetAll(
-        *(Asset(pipeline.raw_asset(source.code)) for source in pipeline.enabled_sources())
+        *(Asset(pipeline.raw_asset(source.code)) for source in pipeline.modelled_sources())
     ),
     catchup=False,
     max_active_runs=1,

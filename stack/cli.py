@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import csv
 import json
+import os
+import shlex
 import sys
+import tempfile
 from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+from pydantic import ValidationError
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-from stack.settings import REPOSITORY, Settings, get_settings
+from stack.settings import REPOSITORY, Settings, get_settings, temporary_folder
 
 app = typer.Typer(
     help="Платформа данных ЦУР / data platform of a regional control centre.",
@@ -43,6 +47,12 @@ def main() -> None:
     """Run the program; an expected failure is one clear message and exit code 1."""
     try:
         app(prog_name="tsur")
+    except ValidationError as error:
+        console.print("[bold red]Error:[/]", end=" ")
+        for problem in error.errors(include_url=False):
+            name = ".".join(str(part) for part in problem["loc"])
+            console.print(f"TSUR_{name.upper()}: {problem['msg']}", markup=False)
+        raise SystemExit(1) from None
     except _expected_errors() as error:
         console.print("[bold red]Error:[/]", end=" ")
         console.print(str(error), markup=False)
@@ -65,16 +75,33 @@ def _print_json(value: Any) -> None:
     typer.echo(json.dumps(value, ensure_ascii=False, indent=2, default=str))
 
 
+def _print_table(rows: list[dict[str, Any]], title: str | None = None) -> None:
+    """Rows as a table; nothing is cut: cells fold on a terminal, and a pipe gets full lines."""
+    output = Console(width=None if sys.stdout.isatty() else 400)
+    table = Table(title=title, title_justify="left")
+    for heading in rows[0] if rows else []:
+        table.add_column(heading, overflow="fold")
+    for row in rows:
+        table.add_row(*("" if value is None else str(value) for value in row.values()))
+    output.print(table)
+
+
+def _home() -> Settings:
+    """The settings of a home that has been started before; a mistyped one is not made."""
+    settings = get_settings()
+    if not settings.is_started:
+        raise RuntimeError(f"{settings.home} is no home of tsur yet. Start one: tsur up")
+    # What a load puts aside for a moment stays in the home.
+    os.environ["TMPDIR"] = str(temporary_folder(settings))
+    tempfile.tempdir = None
+    return settings
+
+
 def _print_counts(title: str, counts: dict[str, Any], as_json: bool) -> None:
     if as_json:
         _print_json(counts)
         return
-    table = Table(title=title, title_justify="left")
-    table.add_column("what")
-    table.add_column("count", justify="right")
-    for key, value in counts.items():
-        table.add_row(key, f"{value}")
-    Console().print(table)
+    _print_table([{"what": key, "count": value} for key, value in counts.items()], title)
 
 
 def _bar() -> Progress:
@@ -89,12 +116,22 @@ def _bar() -> Progress:
 
 
 def _parse_as_of(values: list[str] | None) -> dict[str, datetime]:
+    from stack import pipeline
+
     parsed = {}
     for value in values or []:
         region, _, moment = value.partition("=")
         if not moment:
             raise typer.BadParameter(f"'{value}' is not REGION=MOMENT", param_hint="--as-of")
-        parsed[region] = datetime.fromisoformat(moment)
+        try:
+            parsed[region] = datetime.fromisoformat(moment)
+        except ValueError:
+            hint = f"'{moment}' is no ISO moment with offset, e.g. 2026-11-21T06:00:00+03:00"
+            raise typer.BadParameter(hint, param_hint="--as-of") from None
+        regions = pipeline.region_codes()
+        if region not in {"*", *regions}:
+            hint = f"no region '{region}'; there are {', '.join(sorted(regions))}"
+            raise typer.BadParameter(hint, param_hint="--as-of")
     return parsed
 
 
@@ -119,7 +156,7 @@ def down(
     """Stop the stack of this home. Example: tsur down"""
     from stack import runtime
 
-    settings = get_settings()
+    settings = _home()
     with runtime.exclusive(settings):
         runtime.stop(settings, console, remove=remove)
 
@@ -129,7 +166,7 @@ def status(as_json: Json = False) -> None:
     """What runs, where, how healthy; exit code 1 when something is not. Example: tsur status"""
     from stack import runtime
 
-    settings = get_settings()
+    settings = _home()
     rows = runtime.state(settings)
     if as_json:
         _print_json(
@@ -143,13 +180,18 @@ def status(as_json: Json = False) -> None:
             }
         )
     else:
-        table = Table(title=f"{settings.home}", title_justify="left")
-        for heading in ("service", "state", "pid", "log"):
-            table.add_column(heading)
-        for row in rows:
-            healthy = "[green]healthy[/]" if row["is_healthy"] else "[red]not running[/]"
-            table.add_row(str(row["service"]), healthy, str(row["pid"] or ""), str(row["log"]))
-        Console().print(table)
+        _print_table(
+            [
+                {
+                    "service": row["service"],
+                    "state": "healthy" if row["is_healthy"] else "not running",
+                    "pid": row["pid"],
+                    "log": row["log"],
+                }
+                for row in rows
+            ],
+            str(settings.home),
+        )
         _print_addresses(settings)
     if not rows or not all(row["is_healthy"] for row in rows):
         raise typer.Exit(1)
@@ -158,7 +200,18 @@ def status(as_json: Json = False) -> None:
 @app.command()
 def demo() -> None:
     """The whole line on sandbox sources. Example: make demo"""
-    _demonstrate(get_settings())
+    from stack import runtime
+
+    started = datetime.now()
+    settings = get_settings()
+    with runtime.exclusive(settings):
+        if settings.data is not None:
+            raise RuntimeError(
+                f"{settings.home} holds real files ({settings.data}); its command is demo-real. "
+                "Set TSUR_HOME for a sandbox."
+            )
+        settings = _demonstrate(settings)
+    _print_end(settings, started)
 
 
 @app.command("demo-real")
@@ -166,43 +219,55 @@ def demo_real(
     data: Annotated[Path, typer.Option(help="Folder with the layout of the real data set.")],
 ) -> None:
     """The whole line on real files, without the sandbox. Example: make demo-real DATA=folder"""
-    if not data.is_dir():
-        raise typer.BadParameter(f"{data} is not a folder", param_hint="--data")
+    from stack import pipeline, runtime
+
+    given = data.expanduser().resolve()
+    missing = pipeline.missing_files(given)
+    if missing:
+        hint = f"{given} has not the layout of the real data set; missing: {', '.join(missing)}"
+        raise typer.BadParameter(hint, param_hint="--data")
+    started = datetime.now()
     settings = get_settings()
-    given = settings.data or data.absolute()
-    if given != data.absolute():
-        raise typer.BadParameter(
-            f"{settings.home} holds the data of {given}; set TSUR_HOME for another folder",
-            param_hint="--data",
+    with runtime.exclusive(settings):
+        held = settings.data or ("the sandbox" if settings.is_started else given)
+        if held != given:
+            raise RuntimeError(
+                f"{settings.home} holds {held}. Set TSUR_HOME for another home, or delete this "
+                f"one: TSUR_HOME={shlex.quote(str(settings.home))} make clean"
+            )
+        # Boston's register was taken on this morning; the city's own verdicts are of that moment.
+        as_of = {"boston": datetime.fromisoformat("2016-01-13T08:00:00-05:00"), **settings.as_of}
+        is_moved = settings.is_started or "TSUR_PORT_BASE" in os.environ
+        settings.keep(
+            data=str(given),
+            # Beside the sandbox's home, whose ports are the default ones.
+            port_base=settings.port_base if is_moved else 18100,
+            as_of={region: moment.isoformat() for region, moment in as_of.items()},
         )
-    # Boston's register was taken on this morning; the city's own verdicts are of that moment.
-    as_of = {"boston": datetime.fromisoformat("2016-01-13T08:00:00-05:00"), **settings.as_of}
-    base = settings.port_base if (settings.home / "home.json").exists() else 18100
-    settings.keep(
-        data=str(given),
-        port_base=base,
-        as_of={region: moment.isoformat() for region, moment in as_of.items()},
-    )
-    _demonstrate(get_settings())
+        settings = _demonstrate(get_settings())
+    _print_end(settings, started)
 
 
-def _demonstrate(settings: Settings) -> None:
+def _demonstrate(settings: Settings) -> Settings:
     from stack import demo as line
     from stack import pipeline, runtime
 
-    started = datetime.now()
-    with runtime.exclusive(settings):
-        settings = runtime.start(settings, console)
-        line.run_line(settings, console)
-        with runtime.step(console, "every chart of every dashboard answers"):
-            pipeline.verify_superset()
+    settings = runtime.start(settings, console)
+    line.run_line(settings, console)
+    with runtime.step(console, "every chart of every dashboard answers"):
+        pipeline.verify_superset()
+    return settings
+
+
+def _print_end(settings: Settings, started: datetime) -> None:
     console.print(f"\n[bold green]Done in {(datetime.now() - started).total_seconds():.0f} s.[/]")
     _print_addresses(settings)
 
 
 def _print_addresses(settings: Settings) -> None:
     home = settings.home
-    prefix = "" if home == REPOSITORY / ".tsur" else f"TSUR_HOME={home} "
+    is_default = home == REPOSITORY / ".tsur"
+    prefix = "" if is_default else f"TSUR_HOME={shlex.quote(str(home))} "
     rows = [
         ("Superset (панели)", f"{settings.superset_url}/superset/dashboard/overview/"),
         ("Airflow (загрузки)", settings.airflow_url),
@@ -213,10 +278,10 @@ def _print_addresses(settings: Settings) -> None:
         ("Запрос к витринам", f"{prefix}./tsur sql 'table marts.dim_regions'"),
         ("Остановить", f"{prefix}./tsur down"),
     ]
-    table = Table.grid(padding=(0, 2))
     for name, value in rows:
-        table.add_row(f"[bold]{name}[/]", value)
-    console.print(table, soft_wrap=True)
+        console.print(f"[bold]{name:20}[/]", end="")
+        # One line each, however narrow the terminal: they are there to be copied.
+        console.print(value, soft_wrap=True, markup=False)
 
 
 # --- steps of the line ---------------------------------------------------------------------------
@@ -230,6 +295,10 @@ def ingest(
         datetime | None, typer.Option("--to", formats=["%Y-%m-%d"], help="Excluded.")
     ] = None,
     region: Annotated[str | None, typer.Option(help="One region; otherwise all.")] = None,
+    files: Annotated[
+        Path | None,
+        typer.Option("--file", help="A dropped file or folder in place of the endpoint."),
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Load one source, one window. Example: tsur ingest pos --from 2026-01-01 --to 2026-02-01"""
@@ -237,21 +306,27 @@ def ingest(
 
     if (first is None) != (last is None):
         raise typer.BadParameter("give both --from and --to, or neither")
+    if files is not None and (region is None or not files.exists()):
+        hint = "give --region too" if region is None else f"{files} is not there"
+        raise typer.BadParameter(hint, param_hint="--file")
+    _home()
+    declared = pipeline.find_source(source)
     window = (first.date(), last.date()) if first and last else None
     with _bar() as bar:
-        task = bar.add_task(source, total=None)
+        task = bar.add_task(declared.code, total=None)
 
         def progress(what: str, rows: int) -> None:
             bar.update(task, description=what, completed=rows)
 
         counts = pipeline.ingest_source(
-            Path(source).stem,
+            declared,
             region=region,
             window=window,
+            files=files,
             run_id=f"manual {datetime.now().astimezone().isoformat(timespec='seconds')}",
             progress=progress,
         )
-    _print_counts(f"Load of {Path(source).stem}", counts, as_json)
+    _print_counts(f"Load of {declared.code}", counts, as_json)
 
 
 @app.command()
@@ -262,6 +337,7 @@ def replay(
     """Quarantined records again, after a fix. Example: tsur replay --load 12"""
     from stack import pipeline
 
+    _home()
     _print_counts("Replay", pipeline.replay_quarantine(load), as_json)
 
 
@@ -270,6 +346,7 @@ def enrich(as_json: Json = False) -> None:
     """NLP on every text that has no current enrichment. Example: tsur enrich"""
     from stack import pipeline
 
+    _home()
     with _bar() as bar:
         task = bar.add_task("texts", total=None)
         counts = pipeline.enrich_texts(
@@ -290,7 +367,7 @@ def build(
     arguments = ["build", *(item for one in select or [] for item in ("--select", one))]
     if full_refresh:
         arguments.append("--full-refresh")
-    settings = get_settings()
+    settings = _home()
     if as_of:
         settings = Settings(home=settings.home, as_of={**settings.as_of, **_parse_as_of(as_of)})
     pipeline.run_dbt(settings, *arguments, show=True)
@@ -304,6 +381,9 @@ def check(
     """Great Expectations: results to `audit`, then the report. Example: tsur check --suite raw"""
     from stack import pipeline
 
+    if stage not in {"", "raw", "marts"}:
+        raise typer.BadParameter("raw or marts", param_hint="--suite")
+    _home()
     run_id = f"manual {datetime.now().astimezone().isoformat(timespec='seconds')}"
     try:
         for one in [stage] if stage else ["raw", "marts"]:
@@ -326,17 +406,19 @@ def sql(
 
     if role not in {"analyst", "official", "auditor"}:
         raise typer.BadParameter("analyst, official or auditor", param_hint="--role")
-    settings = get_settings()
+    settings = _home()
     try:
         with psycopg.connect(warehouse_of(settings).url(role), connect_timeout=5) as connection:
             connection.read_only = True
             cursor = connection.execute(query.encode())
             names = [column.name for column in cursor.description or []]
             rows = cursor.fetchall() if cursor.description else []
+            if cursor.nextset():
+                raise typer.BadParameter("one statement at a time", param_hint="query")
     except psycopg.OperationalError as error:
         raise RuntimeError(
             f"The warehouse of {settings.home} does not answer ({str(error).splitlines()[0]}). "
-            "Start it: tsur up"
+            "Start it (tsur up), or see what runs on its port (tsur status)."
         ) from None
     except psycopg.Error as error:
         raise RuntimeError(str(error).strip()) from None
@@ -347,10 +429,7 @@ def sql(
         writer.writerow(names)
         writer.writerows(rows)
     else:
-        table = Table(*names)
-        for row in rows:
-            table.add_row(*("" if value is None else str(value) for value in row))
-        Console().print(table)
+        _print_table([dict(zip(names, row, strict=True)) for row in rows])
 
 
 # --- sources, sandbox, dashboards ----------------------------------------------------------------
@@ -375,10 +454,7 @@ def source_list(as_json: Json = False) -> None:
     if as_json:
         _print_json(rows)
         return
-    table = Table(*rows[0]) if rows else Table()
-    for row in rows:
-        table.add_row(*(str(value) for value in row.values()))
-    Console().print(table)
+    _print_table(rows)
 
 
 @source_app.command("validate")
@@ -404,7 +480,7 @@ def sandbox_truth(
 
     from stack.runtime import sandbox_arguments
 
-    settings = get_settings()
+    settings = _home()
     command = [sys.executable, "-m", "ingestion.sandbox", "truth", *sandbox_arguments(settings)]
     subprocess.run([*command, "--output", str(output)], check=True)
 
@@ -414,6 +490,7 @@ def superset_sync() -> None:
     """Dashboards, roles and row-level security as declared. Example: tsur superset sync"""
     from stack import pipeline, runtime
 
+    _home()
     with runtime.step(console, "Superset: sync"):
         pipeline.synchronise_superset()
     with runtime.step(console, "Superset: every chart answers"):

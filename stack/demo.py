@@ -140,7 +140,8 @@ def _watch(client: AirflowClient, dag_ids: list[str], settings: Settings, consol
             if not console.is_terminal and time.monotonic() - told > TOLD_EVERY_SECONDS:
                 told = time.monotonic()
                 running = [f"{name} {notes[name]}" for name in waiting if name in notes]
-                console.print(f"· {told - started:.0f} s: {', '.join(running)}", soft_wrap=True)
+                now = ", ".join(running) or f"waiting until {waiting[0]} is triggered"
+                console.print(f"· {told - started:.0f} s: {now}", soft_wrap=True)
             if waiting:
                 time.sleep(1.5)
 

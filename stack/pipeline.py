@@ -7,6 +7,7 @@ Heavy imports stay inside the functions: the dag-processor imports this module f
 
 from __future__ import annotations
 
+import csv
 import os
 import shutil
 import subprocess
@@ -19,8 +20,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import psycopg
+import yaml
 
-from ingestion.source import Source, load_sources
+from ingestion.source import Source, load_source, load_sources
 from ingestion.source import Window as LoadWindow
 from stack.airflow_services import dbt_environment, source_environment, warehouse_of
 from stack.settings import REPOSITORY, Settings, get_settings
@@ -35,7 +37,7 @@ DBT_PROJECT = REPOSITORY / "dbt_project"
 MARTS_ASSET = "tsur://warehouse/marts"
 CHECKED_ASSET = "tsur://warehouse/checked"
 DASHBOARDS_ASSET = "tsur://superset/dashboards"
-REPORTS_KEPT = 30
+RECORDED_VK = Path("posts") / "vk_api_responses"
 
 Window = tuple[date, date]
 
@@ -63,13 +65,41 @@ def enabled_sources(settings: Settings | None = None) -> list[Source]:
     return [source for source in all_sources(settings) if source.is_enabled]
 
 
-def source_by_code(source_code: str) -> Source:
+def find_source(name: str) -> Source:
+    """A source by its code, or by the path of its YAML."""
+    if name.endswith((".yml", ".yaml")):
+        return load_source(Path(name), {**os.environ, **source_environment(get_settings())})
     for source in all_sources():
-        if source.code == source_code:
+        if source.code == name:
             return source
     raise PipelineError(
-        f"There is no source '{source_code}' under ingestion/sources. See: tsur source list"
+        f"There is no source '{name}' under ingestion/sources. See: tsur source list"
     )
+
+
+def modelled_sources(settings: Settings | None = None) -> list[Source]:
+    """The enabled sources that dbt knows. Others land in `raw` and keep nobody waiting."""
+    declared = yaml.safe_load((DBT_PROJECT / "models/staging/_sources.yml").read_text("utf-8"))
+    known = {source["name"] for source in declared["sources"]}
+    return [source for source in enabled_sources(settings) if source.code in known]
+
+
+def region_codes() -> set[str]:
+    """The codes of the seed `regions`."""
+    with (DBT_PROJECT / "seeds" / "regions.csv").open(encoding="utf-8", newline="") as file:
+        return {row["region_code"] for row in csv.DictReader(file)}
+
+
+def missing_files(data: Path) -> list[str]:
+    """What a folder of real data lacks, as paths inside it; empty when its layout is whole."""
+    environment = {"TSUR_DATA": str(data), "TSUR_VK_RECORDED_URL": str(data / RECORDED_VK)}
+    paths = {
+        Path(region.endpoint)
+        for source in load_sources(SOURCES_FOLDER, {**environment, "TSUR_VK_TOKEN": "-"}).values()
+        for region in source.regions
+        if source.is_enabled and region.endpoint.startswith(str(data))
+    }
+    return sorted(str(path.relative_to(data)) for path in paths if not path.exists())
 
 
 INGESTION_PAGE = """
@@ -109,18 +139,20 @@ def window_of_run(source: Source, dag_run: Any, params: Mapping[str, Any]) -> Wi
 
 
 def ingest_source(
-    source_code: str,
+    source: Source,
     *,
     region: str | None = None,
     window: Window | None = None,
+    files: Path | None = None,
     run_id: str,
     progress: Callable[[str, int], None] | None = None,
 ) -> dict[str, int]:
     """One source, one window of local days. Returns the sums of read, landed, unchanged, …"""
-    from ingestion.ingest import ingest
+    from ingestion.ingest import ingest, prepare_sources
 
     settings = get_settings()
-    source = source_by_code(source_code)
+    # A YAML that was added after the last start has no tables yet.
+    prepare_sources(warehouse_of(settings).url("loader"), [source])
     regions = [source.region(region)] if region else source.regions
     counts = []
     for one in regions:
@@ -129,6 +161,7 @@ def ingest_source(
             database_url=warehouse_of(settings).url("loader"),
             vault_key=settings.credentials.vault_key,
             region=one.code,
+            files=files,
             window=LoadWindow(*(midnight(day, one.zone) for day in window)) if window else None,
             run_id=run_id,
             progress=progress,
@@ -236,7 +269,7 @@ def source_freshness() -> dict[str, int]:
     import json
 
     settings = get_settings()
-    sources = enabled_sources(settings)
+    sources = modelled_sources(settings)
     results = settings.dbt_target / "sources.json"
     results.unlink(missing_ok=True)
     run_dbt(
@@ -248,7 +281,7 @@ def source_freshness() -> dict[str, int]:
     expected = sum(len(source.tables) for source in sources)
     if len(states) != expected:
         raise PipelineError(
-            f"{len(states)} of {expected} tables of the enabled sources were asked for their "
+            f"{len(states)} of {expected} tables of the sources were asked for their "
             "freshness: declare the missing ones in dbt_project/models/staging/_sources.yml"
         )
     return {state: states.count(state) for state in sorted(set(states))}

@@ -26,8 +26,8 @@ from stack.superset_services import run_superset_step, superset_service
 START_SECONDS = 180
 
 
-class HomeBusyError(RuntimeError):
-    """Another command is starting or stopping this home."""
+class HomeError(RuntimeError):
+    """This home cannot do what was asked, now or at all; the message says what to do."""
 
 
 @contextmanager
@@ -43,7 +43,7 @@ def exclusive(settings: Settings) -> Iterator[None]:
             owner.unlink(missing_ok=True)
     except filelock.Timeout:
         who = owner.read_text() if owner.exists() else "another process"
-        raise HomeBusyError(
+        raise HomeError(
             f"{settings.home} is being used by another tsur command ({who}). "
             "Wait until it has ended, or set TSUR_HOME and TSUR_PORT_BASE for a second home."
         ) from None
@@ -65,6 +65,7 @@ def decide(settings: Settings) -> Settings:
         sandbox_cases=settings.sandbox_cases,
         sandbox_seed=settings.sandbox_seed,
         as_of=as_of,
+        **settings.moved_ports,
         **({"data": str(settings.data)} if settings.data else {}),
     )
     return Settings(home=settings.home)
@@ -105,6 +106,10 @@ def source_services(settings: Settings) -> list[Service]:
 
 def sandbox_arguments(settings: Settings) -> list[str]:
     """What fixes every byte of the sandbox: seed, moment, size."""
+    if "*" not in settings.as_of:
+        raise HomeError(
+            f"{settings.home} has no sandbox yet: its moment is fixed by the first 'tsur up'."
+        )
     return [
         *("--seed", str(settings.sandbox_seed)),
         *("--as-of", settings.as_of["*"].isoformat()),
@@ -150,6 +155,8 @@ def start(settings: Settings, console: Console) -> Settings:
     if all(service.is_healthy() for service in services):
         console.print("[green]✓[/] everything runs already")
         return settings
+    for service in services:
+        service.check_ports()
     # The sources take their time to come up, so they start first and are awaited last.
     for service in source_services(settings):
         service.start()

@@ -63,10 +63,10 @@ class Service:
             return None
         return process if alive else None
 
-    def start(self) -> bool:
-        """Start the process; False when it runs already."""
+    def check_ports(self) -> None:
+        """Raise when somebody else listens on a port that this service needs."""
         if self.process() is not None:
-            return False
+            return
         for port, setting in self.ports.items():
             if is_port_busy(port):
                 raise ServiceError(
@@ -74,6 +74,12 @@ class Service:
                     f"Set {setting} to a free port (or TSUR_PORT_BASE to move all), in .env or in "
                     "the environment."
                 )
+
+    def start(self) -> bool:
+        """Start the process; False when it runs already."""
+        if self.process() is not None:
+            return False
+        self.check_ports()
         self.log_file.parent.mkdir(parents=True, exist_ok=True)
         self._record.parent.mkdir(parents=True, exist_ok=True)
         if self.log_file.exists() and self.log_file.stat().st_size > LOG_LIMIT_BYTES:

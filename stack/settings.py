@@ -40,7 +40,9 @@ class Settings(BaseSettings):
     database_url: SecretStr | None = Field(
         None, description="Administrator's URL of a PostgreSQL >= 15; empty = the embedded server"
     )
-    port_base: int = Field(18000, description="Every port below is this number plus its own")
+    port_base: int = Field(
+        18000, ge=1024, le=65_400, description="Every port below is this number plus its own"
+    )
     postgres_port: int = Field(0, description="Embedded PostgreSQL (base + 54)")
     airflow_port: int = Field(0, description="Airflow api-server (base + 80)")
     superset_port: int = Field(0, description="Superset (base + 88)")
@@ -59,7 +61,7 @@ class Settings(BaseSettings):
     @field_validator("home", "environments", "data")
     @classmethod
     def _absolute(cls, value: Path | None) -> Path | None:
-        return None if value is None else value.expanduser().absolute()
+        return None if value is None else value.expanduser().resolve()
 
     @field_validator("as_of")
     @classmethod
@@ -87,7 +89,7 @@ class Settings(BaseSettings):
         dotenv = DotEnvSettingsSource(settings_cls, env_file=REPOSITORY / ".env")
         named = {**dotenv(), **env_settings(), **init_settings()}
         home = Path(named.get("home", cls.model_fields["home"].default)).expanduser()
-        kept = InitSettingsSource(settings_cls, _read_home_file(home.absolute()))
+        kept = InitSettingsSource(settings_cls, _read_home_file(home.resolve()))
         return init_settings, env_settings, dotenv, kept
 
     @cached_property
@@ -132,9 +134,24 @@ class Settings(BaseSettings):
         """Write what this run decided (e.g. `as_of`) into the home, for all later runs."""
         self.home.mkdir(parents=True, exist_ok=True)
         path = self.home / HOME_FILE
-        path.write_text(
-            json.dumps({**_read_home_file(self.home), **decided}, indent=2, default=str) + "\n"
-        )
+        kept = {**_read_home_file(self.home), **decided}
+        temporary = path.with_suffix(".new")
+        temporary.write_text(json.dumps(kept, indent=2, default=str) + "\n")
+        temporary.replace(path)
+
+    @property
+    def is_started(self) -> bool:
+        """True when something has been started in this home before."""
+        return (self.home / HOME_FILE).exists()
+
+    @property
+    def moved_ports(self) -> dict[str, int]:
+        """The ports that were set one by one."""
+        return {
+            name: getattr(self, name)
+            for name, offset in _PORT_OFFSETS.items()
+            if getattr(self, name) != self.port_base + offset
+        }
 
     @property
     def as_of_variable(self) -> dict[str, str]:
@@ -165,10 +182,18 @@ def get_settings() -> Settings:
     return Settings()
 
 
+def temporary_folder(settings: Settings) -> Path:
+    """Where the home's processes put what they need for a moment."""
+    folder = settings.home / "tmp"
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    return folder
+
+
 def environment_of(settings: Settings) -> dict[str, str]:
     """The variables that make a child process see the same home, without any secret."""
     return {
         **{key: value for key, value in os.environ.items() if not key.startswith("PYTHON")},
+        "TMPDIR": str(temporary_folder(settings)),
         "TSUR_HOME": str(settings.home),
         "TSUR_ENVIRONMENTS": str(settings.environments),
     }

@@ -29,11 +29,14 @@ def describe(task):
         "downstream": sorted(task.downstream_task_ids),
         "outlets": [getattr(outlet, "uri", "") for outlet in task.outlets],
         "is_mapped": task.is_mapped if hasattr(task, "is_mapped") else False,
-        "trigger_rule": str(task.trigger_rule),
+        "trigger_rule": getattr(task.trigger_rule, "value", str(task.trigger_rule)),
     }
+def uris(condition):
+    if hasattr(condition, "uri"):
+        return [condition.uri]
+    return [uri for one in getattr(condition, "objects", []) for uri in uris(one)]
 def assets(timetable):
-    condition = getattr(timetable, "asset_condition", None)
-    return sorted(key.uri for key, _ in condition.iter_assets()) if condition else []
+    return sorted(uris(getattr(timetable, "asset_condition", None)))
 print("RESULT" + json.dumps({
     "errors": {str(key): value for key, value in bag.import_errors.items()},
     "modules": loaded,
@@ -71,13 +74,17 @@ def bag() -> dict:
     project = REPOSITORY / "dbt_project"
     parse = [str(Path(sys.executable).with_name("dbt")), "parse"]
     parse += ["--project-dir", str(project), "--profiles-dir", str(project)]
-    subprocess.run(parse, env=environment, check=True, capture_output=True)
-    result = subprocess.run(
-        [sys.executable, "-c", DUMP, str(REPOSITORY / "dags")],
-        env=environment,
-        check=True,
-        capture_output=True,
-        text=True,
-    )
+    _run(parse, environment)
+    result = _run([sys.executable, "-c", DUMP, str(REPOSITORY / "dags")], environment)
     line = next(line for line in result.stdout.splitlines() if line.startswith("RESULT"))
     return json.loads(line.removeprefix("RESULT"))
+
+
+def _run(command: list[str], environment: dict[str, str]) -> subprocess.CompletedProcess[str]:
+    result = subprocess.run(
+        command, env=environment, check=False, capture_output=True, text=True, cwd=REPOSITORY
+    )
+    assert result.returncode == 0, (
+        f"{command[:3]}\n{result.stdout[-3000:]}\n{result.stderr[-3000:]}"
+    )
+    return result
