@@ -95,6 +95,20 @@ def test_what_still_cannot_land_keeps_its_entry_with_the_new_reason(
     assert entries == [("open", True, again.load_id)] * 2
 
 
+def test_the_loads_of_a_replay_are_told_by_their_run(
+    platform: Platform, make_source: MakeSource, path: Path
+) -> None:
+    source = register(make_source, "told_apart", path)
+    platform.ingest(source, run_id="nightly")
+    platform.replay(source)
+    replay([source], database_url=platform.url, vault_key=platform.vault_key, run_id="by-hand")
+    runs = platform.rows(
+        "select run_id, rows_quarantined from ops.loads where source_code = 'told_apart'"
+        " order by load_id"
+    )
+    assert runs == [("nightly", 2), ("replay", 2), ("replay-by-hand", 2)]
+
+
 def test_a_version_that_came_later_stands(
     platform: Platform, make_source: MakeSource, path: Path
 ) -> None:
