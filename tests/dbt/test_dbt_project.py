@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import re
 from pathlib import Path
 from typing import Any
 
@@ -101,6 +102,27 @@ def test_every_mart_has_a_contract_an_owner_and_tests(manifest: dict[str, Any]) 
         assert model["group"] == "warehouse", model["name"]
         assert model["config"]["meta"]["owner"], model["name"]
         assert model["unique_id"] in tested, model["name"]
+
+
+def test_every_column_of_the_marts_is_held_to_something(manifest: dict[str, Any]) -> None:
+    """A test of the column, a constraint, or its name in what a test of the whole model says."""
+    tests = [n for n in manifest["nodes"].values() if n["resource_type"] == "test"]
+    unheld = []
+    for model in models(manifest, "marts"):
+        mine = [test for test in tests if model["unique_id"] in test["depends_on"]["nodes"]]
+        tested = {t["column_name"] for t in mine if t.get("attached_node") == model["unique_id"]}
+        said = " ".join(
+            str(test["test_metadata"]["kwargs"]) if test.get("test_metadata") else test["raw_code"]
+            for test in mine
+            if not test.get("column_name")
+        )
+        words = set(re.findall(r"\w+", said))
+        unheld += [
+            f"{model['name']}.{name}"
+            for name, column in model["columns"].items()
+            if name not in tested | words and not column["constraints"]
+        ]
+    assert unheld == []
 
 
 def test_officials_are_granted_aggregates_and_dimensions_only(manifest: dict[str, Any]) -> None:

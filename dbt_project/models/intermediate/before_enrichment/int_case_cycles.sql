@@ -21,12 +21,7 @@ told as (
         min(occurred_at) filter (where event_code = 'answered') as answered_at,
         min(occurred_at) filter (where event_code = 'closed') as ended_at,
         min(occurred_at) filter (where event_code in ('withdrawn', 'rejected')) as excluded_at,
-        min(event_code) filter (where event_code in ('withdrawn', 'rejected')) as exclusion_code,
-        min(occurred_at) filter (where event_code = 'extension_approved')
-            as extension_approved_at,
-        min(occurred_at) filter (where event_code = 'extension_notified')
-            as extension_notified_at,
-        max(new_due_at) filter (where event_code = 'extension_approved') as extension_due_at
+        min(event_code) filter (where event_code in ('withdrawn', 'rejected')) as exclusion_code
     from events
     group by case_id, cycle_no
 ),
@@ -46,10 +41,7 @@ spans as (
         told.answered_at,
         told.ended_at,
         told.excluded_at,
-        told.exclusion_code,
-        told.extension_approved_at,
-        told.extension_notified_at,
-        told.extension_due_at
+        told.exclusion_code
     from cases
     left join told on cases.case_id = told.case_id
 )
@@ -86,9 +78,6 @@ select
     ) as is_closed,
     spans.excluded_at,
     spans.exclusion_code,
-    spans.extension_approved_at,
-    spans.extension_notified_at,
-    spans.extension_due_at,
     case when spans.is_last_cycle then cases.due_at end as due_at,
     case when spans.is_last_cycle then cases.source_due_at end as source_due_at,
     case when spans.is_last_cycle then cases.source_verdict end as source_verdict,

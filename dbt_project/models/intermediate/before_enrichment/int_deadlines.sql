@@ -12,6 +12,10 @@ calendar as (
     select * from {{ ref('int_calendar') }}
 ),
 
+extensions as (
+    select * from {{ ref('int_case_extensions') }}
+),
+
 events as (
     select * from {{ ref('int_case_events') }}
     where event_code in ('received', 'routed', 'transferred', 'assigned')
@@ -86,9 +90,6 @@ counted as (
         ruled.*,
         living.calendar_code,
         living.time_zone,
-        living.extension_approved_at,
-        living.extension_notified_at,
-        living.extension_due_at,
         living.as_of,
         case
             when ruled.unit = 'calendar_day'
@@ -127,45 +128,92 @@ rolled as (
             and counted.nominal_date = calendar.calendar_date
 ),
 
--- An extension counts only when it was approved and the applicant was told before the term ended.
+-- An extension counts only when it was approved and the applicant was told before the term then in
+-- force ended (DOMAIN 5.1), and both by `as_of`. Taken in order: what counts moves the term for the
+-- next one; together they lengthen the original term by no more than the rule allows.
 extended as (
-    select
-        rolled.*,
-        {{ end_of_day('rolled.original_due_date', 'rolled.time_zone') }} as original_due_at,
-        coalesce(
-            greatest(rolled.extension_approved_at, rolled.extension_notified_at)
-            <= least(
-                {{ end_of_day('rolled.original_due_date', 'rolled.time_zone') }}, rolled.as_of
-            )
-            and rolled.extension_approved_at is not null
-            and rolled.extension_notified_at is not null,
-            false
-        ) as is_extended
-    from rolled
+    with recursive steps as (
+        select
+            rolled.case_id,
+            rolled.cycle_no,
+            rolled.time_zone,
+            rolled.as_of,
+            rolled.original_due_date,
+            rolled.extension_max_days,
+            rolled.original_due_date as due_date,
+            false as is_extended,
+            0 as extension_no
+        from rolled
+        inner join extensions
+            on
+                rolled.case_id = extensions.case_id
+                and rolled.cycle_no = extensions.cycle_no
+                and extensions.extension_no = 1
+        union all
+        select
+            steps.case_id,
+            steps.cycle_no,
+            steps.time_zone,
+            steps.as_of,
+            steps.original_due_date,
+            steps.extension_max_days,
+            case
+                when judgements.is_counted
+                    then greatest(
+                        steps.due_date,
+                        least(
+                            coalesce(
+                                (extensions.new_due_at at time zone steps.time_zone)::date,
+                                steps.original_due_date + steps.extension_max_days
+                            ),
+                            steps.original_due_date + steps.extension_max_days
+                        )
+                    )
+                else steps.due_date
+            end as due_date,
+            steps.is_extended or judgements.is_counted as is_extended,
+            extensions.extension_no
+        from steps
+        inner join extensions
+            on
+                steps.case_id = extensions.case_id
+                and steps.cycle_no = extensions.cycle_no
+                and steps.extension_no + 1 = extensions.extension_no
+        cross join
+            lateral (
+                select
+                    extensions.approved_at is not null
+                    and extensions.notified_at is not null
+                    and coalesce(
+                        greatest(extensions.approved_at, extensions.notified_at) <= least(
+                            {{ end_of_day('steps.due_date', 'steps.time_zone') }}, steps.as_of
+                        ),
+                        false
+                    ) as is_counted
+            ) as judgements
+    )
+
+    select distinct on (case_id, cycle_no)
+        case_id,
+        cycle_no,
+        due_date,
+        is_extended
+    from steps
+    order by case_id asc, cycle_no asc, extension_no desc
 ),
 
 ruled_terms as (
     select
-        case_id,
-        cycle_no,
-        rule_code,
-        original_due_at,
-        is_extended,
-        case
-            when is_extended
-                then {{ end_of_day('''greatest(
-                    original_due_date,
-                    least(
-                        coalesce(
-                            (extension_due_at at time zone time_zone)::date,
-                            original_due_date + extension_max_days
-                        ),
-                        original_due_date + extension_max_days
-                    )
-                )''', 'time_zone') }}
-            else original_due_at
-        end as due_at
-    from extended
+        rolled.case_id,
+        rolled.cycle_no,
+        rolled.rule_code,
+        {{ end_of_day('rolled.original_due_date', 'rolled.time_zone') }} as original_due_at,
+        coalesce(extended.is_extended, false) as is_extended,
+        {{ end_of_day('coalesce(extended.due_date, rolled.original_due_date)', 'rolled.time_zone') }}
+            as due_at
+    from rolled
+    left join extended
+        on rolled.case_id = extended.case_id and rolled.cycle_no = extended.cycle_no
 ),
 
 termed as (
