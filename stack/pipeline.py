@@ -92,12 +92,11 @@ def region_codes() -> set[str]:
 
 def missing_files(data: Path) -> list[str]:
     """What a folder of real data lacks, as paths inside it; empty when its layout is whole."""
-    environment = {"TSUR_DATA": str(data), "TSUR_VK_RECORDED_URL": str(data / RECORDED_VK)}
-    paths = {
+    paths = {data / RECORDED_VK} | {
         Path(region.endpoint)
-        for source in load_sources(SOURCES_FOLDER, {**environment, "TSUR_VK_TOKEN": "-"}).values()
+        for source in load_sources(SOURCES_FOLDER, {"TSUR_DATA": str(data)}).values()
         for region in source.regions
-        if source.is_enabled and region.endpoint.startswith(str(data))
+        if source.is_enabled
     }
     return sorted(str(path.relative_to(data)) for path in paths if not path.exists())
 

@@ -86,7 +86,7 @@ def source_services(settings: Settings) -> list[Service]:
     module = [str(settings.platform_python), "-m", "ingestion.sandbox"]
     if settings.data is not None:
         name, port, setting = "recorded-vk", settings.recorded_vk_port, "TSUR_RECORDED_VK_PORT"
-        answers = settings.data / "posts" / "vk_api_responses"
+        answers = settings.data / pipeline.RECORDED_VK
         command = [*module, "recorded-vk", "--data", str(answers)]
     else:
         name, port, setting = "sandbox", settings.sandbox_port, "TSUR_SANDBOX_PORT"

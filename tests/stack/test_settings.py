@@ -63,3 +63,14 @@ def test_every_setting_stands_in_env_example_with_a_comment() -> None:
     expected = {name.upper() for name in Settings.model_fields}
     assert expected <= set(named), expected - set(named)
     assert all(comment.startswith("#") for comment in named.values())
+
+
+def test_a_port_that_was_moved_alone_is_kept_with_the_home(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TSUR_SUPERSET_PORT", "19977")
+    moved = get_settings().moved_ports
+    assert moved == {"superset_port": 19977}
+    get_settings().keep(**moved)
+    monkeypatch.delenv("TSUR_SUPERSET_PORT")
+    assert get_settings().superset_port == 19977
