@@ -351,7 +351,10 @@ def load_checks(sources: Iterable[SourceTable]) -> list[Check]:
                         row_number() over (
                             partition by source_code, entity, region_code order by load_id desc
                         ) as recency
-                    from {{batch}} where outcome = 'success' and rows_read > 0
+                    from {{batch}}
+                    -- A replay reads only what was in quarantine already.
+                    where outcome = 'success' and rows_read > 0
+                    and coalesce(run_id, '') not like 'replay%'
                 ) as recent
                 where recency <= 30
                 group by source_code, entity, region_code
