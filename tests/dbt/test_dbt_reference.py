@@ -36,19 +36,25 @@ def land(rows: RawRows, reference: Reference, cases: Iterable[dict[str, Any]]) -
         key = (case["region_code"], case["source_code"], case["native_id"])
         last = case["cycles"][-1] if case["cycles"] else {}
         is_message = case["source_code"] == "pos"
+        # The export of messages dates the end of a withdrawn or rejected one too.
+        ended = [
+            event["occurred_at"]
+            for event in reference.events.get(key, [])
+            if event["event"] in ("withdrawn", "rejected")
+        ]
         rows.add(
             TABLES[case["source_code"], case["kind"]],
             key[0],
             key[2],
             kind=case["kind"],
             received_at=case["received_at"],
-            closed_at=None if is_message else last.get("closed_at"),
+            closed_at=min(ended, default=None) if is_message else last.get("closed_at"),
             is_closed=bool(last.get("closed_at")),
             due_at=None if is_message else last.get("due_at"),
             is_fast_track=case["is_fast_track"],
             topic=case["topic"],
             category=case["category"],
-            body=case["body_name"],
+            body=None if case["kind"] in ("post", "comment") else case["body_name"],
             municipality=case["municipality_code"],
             external_number=case["external_number"],
             text=case["text"],

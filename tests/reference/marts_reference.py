@@ -138,6 +138,9 @@ class Reference:
             gone = [
                 e for e in own if e["event"] in ("withdrawn", "rejected") and e["at"] <= self.as_of
             ]
+            if closed is None and gone:
+                # A message that was withdrawn or rejected leaves the flow on that day.
+                closed = min(e["at"] for e in gone)
             due = _moment(span["due_at"])
             if due is not None and case["source_code"] == "pos":
                 due = due.replace(microsecond=999999)  # a day-precise term lasts the whole day
@@ -146,7 +149,8 @@ class Reference:
             yield Cycle(
                 key=key,
                 number=span["cycle_no"],
-                body=span["body_code"],
+                # A post names no body: the generator knows whom it concerns, the API does not tell.
+                body=None if case["kind"] in ("post", "comment") else span["body_code"],
                 opened=opened,
                 due=due,
                 closed=closed if closed is not None and closed <= self.as_of else None,
