@@ -199,6 +199,10 @@ ERROR_TEXTS: dict[str, ErrorText] = {
         "Look at their reasons in ops.quarantine: a format has probably changed. After a fix of "
         "the YAML, `tsur replay` lands them.",
     ),
+    "unknown_load": ErrorText(
+        "The ledger has no such load.",
+        'The loads and their numbers: tsur sql --role auditor "table ops.loads".',
+    ),
     "interrupted": ErrorText(
         "The load was cut off (the process died); nothing of it was committed.",
         "Nothing to do: the next run of the source loads the window again.",

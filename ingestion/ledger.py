@@ -173,12 +173,12 @@ def finish(
 
 
 def started_at(connection: psycopg.Connection, load_id: int) -> datetime:
-    """When a load began; LookupError when the ledger does not know it."""
+    """When a load began. Raises IngestionError when the ledger does not know it."""
     row = connection.execute(
         "select started_at from ops.loads where load_id = %s", [load_id]
     ).fetchone()
     if row is None:
-        raise LookupError(f"load {load_id} is not in the ledger")
+        raise IngestionError("unknown_load", f"Load {load_id}")
     moment: datetime = row[0]
     return moment
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import psycopg
 
+from ingestion import ledger
 from ingestion.evidence import Entry, open_entries
 from ingestion.ingest import CLIENTS
 from ingestion.ledger import LoadCounts
@@ -52,6 +53,8 @@ def replay(
     their own, single records of an entity and region land together. `sources` default to the
     YAMLs of the package; they need not be enabled. The loads' run_id always starts with `replay`:
     their counts are second looks at records that another load has counted.
+
+    Raises IngestionError when the ledger does not know `load_id`.
     """
     given = load_sources(SOURCES_FOLDER, {}).values() if sources is None else sources
     known = {source.code: source for source in given}
@@ -60,6 +63,8 @@ def replay(
         run_id = f"{REPLAY_RUN}-{run_id}"
     loads: list[LoadCounts] = []
     with psycopg.connect(database_url, autocommit=True) as connection:
+        if load_id is not None:
+            ledger.started_at(connection, load_id)
         groups: dict[tuple[str, str, str], list[Entry]] = {}
         for entry in open_entries(connection, load_id=load_id):
             source = known.get(entry.source_code)

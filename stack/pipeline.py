@@ -11,7 +11,6 @@ import csv
 import os
 import shutil
 import subprocess
-import sys
 import time
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict
@@ -24,13 +23,18 @@ import yaml
 
 from ingestion.source import Source, load_source, load_sources
 from ingestion.source import Window as LoadWindow
-from stack.airflow_services import dbt_environment, source_environment, warehouse_of
+from stack.airflow_services import (
+    airflow_command,
+    airflow_environment,
+    dbt_environment,
+    run_logged,
+    source_environment,
+    warehouse_of,
+)
 from stack.settings import REPOSITORY, Settings, get_settings
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-
-    from ingestion.ledger import LoadCounts
 
 SOURCES_FOLDER = REPOSITORY / "ingestion" / "sources"
 DBT_PROJECT = REPOSITORY / "dbt_project"
@@ -165,16 +169,8 @@ def ingest_source(
             run_id=run_id,
             progress=progress,
         )
-        counts += [load_counts(load) for load in loads]
+        counts += [{"loads": 1, **load.as_dict()} for load in loads]
     return sum_counts(counts)
-
-
-COUNTED = ("rows_read", "rows_landed", "rows_unchanged", "rows_quarantined", "rows_tombstoned")
-
-
-def load_counts(load: LoadCounts) -> dict[str, int]:
-    """What a load counted; read = landed + unchanged + quarantined."""
-    return {"loads": 1, **{name: getattr(load, name) for name in COUNTED}, "calls": load.calls}
 
 
 def midnight(day: date, zone: tzinfo) -> datetime:
@@ -376,11 +372,15 @@ def prune() -> dict[str, int]:
                 path.unlink()
                 removed += 1
     moment = datetime.now(UTC) - timedelta(days=settings.log_days)
-    subprocess.run(
-        [
-            *(sys.executable, "-m", "airflow", "db", "clean", "--yes", "--skip-archive"),
+    # Airflow hides the metadata database from its tasks: the command gets the address anew.
+    run_logged(
+        airflow_command(
+            settings,
+            *("db", "clean", "--yes", "--skip-archive"),
             *("--clean-before-timestamp", moment.isoformat()),
-        ],
-        check=True,
+        ),
+        airflow_environment(settings),
+        settings.home / "logs" / "airflow-clean.log",
+        "Deleting old metadata of Airflow",
     )
     return {"log_files": removed}

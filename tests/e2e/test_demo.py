@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import stat
 from collections import Counter
 from pathlib import Path
@@ -12,6 +13,7 @@ import psutil
 import psycopg
 import pytest
 import requests
+import tenacity
 
 from stack.airflow_client import AirflowClient
 from stack.airflow_services import warehouse_of
@@ -19,6 +21,18 @@ from tests.e2e.conftest import Home
 from tests.reference.marts_reference import attributes_of, compute, differences
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(1500)]
+
+
+@tenacity.retry(
+    retry=tenacity.retry_if_result(lambda run: run["state"] not in {"success", "failed"}),
+    wait=tenacity.wait_fixed(1),
+    stop=tenacity.stop_after_delay(240),
+)
+def ended_run(client: AirflowClient, dag_id: str, run_id: str) -> dict[str, Any]:
+    """A run that is the latest of its DAG, awaited to its end."""
+    run = client.latest_run(dag_id)
+    assert run is not None
+    return run if run["dag_run_id"] == run_id else {"state": "not begun"}
 
 
 def test_everything_is_healthy_and_every_dag_has_run_to_success(demo: Home) -> None:
@@ -34,6 +48,26 @@ def test_everything_is_healthy_and_every_dag_has_run_to_success(demo: Home) -> N
     }
     assert len(states) >= 8
     assert set(states.values()) == {"success"}, states
+
+
+def test_the_nightly_maintenance_prunes_old_logs_and_old_metadata(demo: Home) -> None:
+    settings = demo.settings
+    client = AirflowClient(settings.airflow_url, settings.credentials.airflow["admin"])
+    old = settings.home / "logs" / "old.log"
+    old.write_text("of last year", encoding="utf-8")
+    os.utime(old, (0, 0))
+    metadata = warehouse_of(settings).application_url("airflow")
+    with psycopg.connect(metadata, autocommit=True) as connection:
+        connection.execute(
+            "insert into log (dttm, event, owner) values ('2020-01-01', 'long ago', 'test')"
+        )
+        run_id = client.trigger("maintenance", {})
+        run = ended_run(client, "maintenance", run_id)
+        left = connection.execute("select count(*) from log where dttm < '2021-01-01'").fetchone()
+    assert run["state"] == "success"
+    assert left == (0,)
+    assert not old.exists()
+    assert (settings.home / "logs" / "airflow-scheduler.log").exists()
 
 
 def test_every_case_of_the_sandbox_is_in_the_ledger_and_ends_where_the_truth_says(
@@ -249,7 +283,7 @@ def test_a_failing_critical_check_stops_what_is_downstream(demo: Home) -> None:
         ).fetchone()  # type: ignore[misc]
         try:
             run_id = client.trigger("warehouse", {})
-            run = _await_end(client, "warehouse", run_id)
+            run = ended_run(client, "warehouse", run_id)
         finally:
             connection.execute("delete from raw.pos_messages where raw_id = %s", [raw_id])
     tasks = {task["task_id"]: task["state"] for task in client.tasks("warehouse", run_id)}
@@ -277,19 +311,6 @@ def test_after_a_power_cut_it_starts(demo: Home) -> None:
     demo.run("up")
     assert all(one["is_healthy"] for one in demo.status()["services"])
     assert demo.number("select count(*) from marts.fct_appeals") == cases
-
-
-def _await_end(client: AirflowClient, dag_id: str, run_id: str) -> dict[str, Any]:
-    import time
-
-    deadline = time.monotonic() + 240
-    while time.monotonic() < deadline:
-        run = client.latest_run(dag_id)
-        assert run is not None
-        if run["dag_run_id"] == run_id and run["state"] in {"success", "failed"}:
-            return run
-        time.sleep(1)
-    raise AssertionError(f"{dag_id} {run_id} has not ended")
 
 
 def test_the_home_holds_everything_that_runs(demo: Home) -> None:

@@ -9,6 +9,7 @@ import psycopg
 import pytest
 from cryptography.fernet import InvalidToken
 
+from ingestion.errors import IngestionError
 from ingestion.quarantine import replay
 from ingestion.source import Source
 from tests.ingestion.conftest import Platform
@@ -141,7 +142,8 @@ def test_one_load_s_entries_can_be_replayed_alone(
 ) -> None:
     (load,) = platform.ingest(register(make_source, "alone", path))
     fixed = register(make_source, "alone", path, 'iso, "%d/%m/%Y"')
-    assert platform.replay(fixed, load_id=load.load_id + 1000).loads == ()
+    with pytest.raises(IngestionError, match="no such load"):
+        platform.replay(fixed, load_id=load.load_id + 1000)
     assert platform.replay(fixed, load_id=load.load_id).as_dict()["rows_landed"] == 2
 
 
