@@ -84,6 +84,27 @@ ERROR_TEXTS: dict[str, ErrorText] = {
         "The load needed more calls than the source's YAML allows.",
         "Narrow the window or raise `max_calls`; what was read has landed.",
     ),
+    "robots_disallowed": ErrorText(
+        "The host does not allow robots to read the page, or its robots.txt cannot be read.",
+        "Do not go round it: ask the owner of the page for an interface or for permission, and "
+        "take the page out of the YAML until then.",
+    ),
+    "paging_stuck": ErrorText(
+        "The source led from one page back to one that was read already.",
+        "What was read has landed; run the window again, and report it to the source if it stays.",
+    ),
+    "search_overflow": ErrorText(
+        "A search found more in a single second than it hands out.",
+        "Make the query in the YAML narrower; what was handed out has landed.",
+    ),
+    "private_chat": ErrorText(
+        "The export is not of a public channel or group, so it may not be held: nothing was kept.",
+        "Delete the file. Only exports of type public_channel and public_supergroup are read.",
+    ),
+    "unreadable_export": ErrorText(
+        "The export is broken before it tells whether it is public, so nothing of it was kept.",
+        "Ask for the export again (Telegram Desktop, machine-readable JSON).",
+    ),
     "file_not_found": ErrorText(
         "The declared file or folder is not there.",
         "Put the delivery at the path that the message names, or correct the endpoint.",
@@ -101,6 +122,20 @@ ERROR_TEXTS: dict[str, ErrorText] = {
     "unexpected_answer": ErrorText(
         "The answer is JSON, but not of the declared shape.",
         "Compare it with the interface's documentation; after a fix, `tsur replay` lands it.",
+    ),
+    "unexpected_page": ErrorText(
+        "The page is not a channel's public preview.",
+        "Open the address in a browser: the channel may have been renamed, closed or made "
+        "private. Correct or remove it in the YAML.",
+    ),
+    "not_a_feed": ErrorText(
+        "The answer is neither RSS nor Atom.",
+        "Open the address in a browser: the outlet may have moved its feed. Correct the YAML; "
+        "the bytes are in quarantine.",
+    ),
+    "broken_feed": ErrorText(
+        "The feed breaks off before its end.",
+        "What came before has landed; run the source again. The bytes are in quarantine.",
     ),
     "broken_workbook": ErrorText(
         "The file is not a readable XLSX workbook (cut off or not a workbook at all).",

@@ -8,9 +8,12 @@ from pathlib import Path
 import psycopg
 
 from ingestion.clients.base import Client
+from ingestion.clients.feed import FeedClient
+from ingestion.clients.odnoklassniki import OdnoklassnikiClient
 from ingestion.clients.open311 import Open311Client
 from ingestion.clients.pos import PosClient
 from ingestion.clients.register import RegisterClient
+from ingestion.clients.telegram import TelegramChannelClient, TelegramExportClient
 from ingestion.clients.vk import VkClient
 from ingestion.errors import FetchError, IngestionError
 from ingestion.ledger import LoadCounts
@@ -26,7 +29,13 @@ CLIENTS: Mapping[str, Callable[[Source, Region], Client]] = {
     "open311": Open311Client,
     "register": RegisterClient,
     "vk": VkClient,
+    "telegram_export": TelegramExportClient,
+    "telegram_channel": TelegramChannelClient,
+    "odnoklassniki": OdnoklassnikiClient,
+    "feed": FeedClient,
 }
+# Read from their interface or pages only: a file that somebody brings holds none of them.
+_INTERFACE_ONLY = frozenset({"vk", "telegram_channel", "odnoklassniki", "feed"})
 
 
 class IngestionFailed(Exception):
@@ -92,7 +101,7 @@ def delivered_by_hand(source: Source, region: str | None, files: Path) -> Source
     if region is None:
         raise IngestionError("region_required", f"Source {source.code}, {files}")
     one = source.region(region)
-    if source.kind == "vk":
+    if source.kind in _INTERFACE_ONLY:
         raise IngestionError("files_not_read", f"Source {source.code}")
     if not files.exists():
         raise FetchError("file_not_found", f"Expected for region {region}: {files}")

@@ -71,6 +71,7 @@ CANONICAL_FIELDS: dict[str, dict[str, FieldType]] = {
         "parent_native_id": "text",
         "is_by_body": "boolean",
         "is_deleted_at_source": "boolean",
+        "is_repost": "boolean",
         "url": "text",
     },
     "card": {
@@ -194,6 +195,35 @@ class Wall(_Declaration):
     title: str = ""
 
 
+class Channel(_Declaration):
+    """A public Telegram channel or group.
+
+    `name` is what follows t.me/, `id` its number in an export. What a channel of a body writes
+    (`is_body`) is no case.
+    """
+
+    name: str = Field(pattern=r"^[A-Za-z][A-Za-z0-9_]{3,31}$")
+    id: int | None = None
+    title: str = ""
+    is_body: bool = False
+
+
+class Group(_Declaration):
+    """A public group of Odnoklassniki. What a group of a body writes (`is_body`) is no case."""
+
+    gid: str = Field(pattern=r"^[0-9]{1,20}$")
+    title: str = ""
+    is_body: bool = False
+
+
+class Feed(_Declaration):
+    """RSS or Atom of one outlet; `url` may be relative to the region's endpoint."""
+
+    name: str = Field(pattern=r"^[a-z][a-z0-9_]*$")
+    url: str = Field(min_length=1)
+    title: str = ""
+
+
 class Region(_Declaration):
     """One region that the source delivers for, with its endpoint: http(s) URL, file or folder."""
 
@@ -201,6 +231,10 @@ class Region(_Declaration):
     time_zone: str
     endpoint: str
     walls: tuple[Wall, ...] = ()
+    queries: tuple[str, ...] = Field((), description="What is searched for on VK")
+    channels: tuple[Channel, ...] = ()
+    groups: tuple[Group, ...] = ()
+    feeds: tuple[Feed, ...] = ()
 
     @field_validator("time_zone")
     @classmethod
@@ -378,11 +412,24 @@ class Entity(_Declaration):
         return self.record[field].type or CANONICAL_FIELDS[self.role][field]
 
 
+# What every region of these kinds must list: without it there is nothing to read.
+_LISTED = {"telegram_channel": "channels", "odnoklassniki": "groups", "feed": "feeds"}
+
+
 class Source(_Declaration):
     """One declared source."""
 
     code: str
-    kind: Literal["pos", "open311", "register", "vk"]
+    kind: Literal[
+        "pos",
+        "open311",
+        "register",
+        "vk",
+        "telegram_export",
+        "telegram_channel",
+        "odnoklassniki",
+        "feed",
+    ]
     description: Description
     owner: str = Field(min_length=2)
     tier: Literal[1, 2, 3]
@@ -393,6 +440,8 @@ class Source(_Declaration):
     regions: tuple[Region, ...] = Field(min_length=1)
     entities: dict[str, Entity] = Field(min_length=1)
     token: SecretStr | None = None
+    application_key: str | None = Field(None, description="Public key of an application (OK)")
+    secret: SecretStr | None = Field(None, description="What requests are signed with (OK)")
     timeout_seconds: float = Field(60, gt=0)
     attempts: int = Field(5, ge=1)
     max_megabytes: int = Field(1024, gt=0)
@@ -438,10 +487,19 @@ class Source(_Declaration):
                 raise ValueError(f"entities.{entity.name}: listing: window needs a window")
         if (
             self.kind == "vk"
-            and not any(region.walls for region in self.regions)
+            and not any(region.walls or region.queries for region in self.regions)
             and not any(entity.recorded for entity in self.entities.values())
         ):
-            raise ValueError("regions: a VK source needs walls, or entities with recorded answers")
+            raise ValueError(
+                "regions: a VK source needs walls or queries, or entities with recorded answers"
+            )
+        listed = _LISTED.get(self.kind)
+        if listed is not None:
+            empty = [region.code for region in self.regions if not getattr(region, listed)]
+            if empty:
+                raise ValueError(f"regions: {', '.join(empty)} without {listed}")
+        if self.kind == "odnoklassniki" and not (self.application_key and self.secret):
+            raise ValueError("application_key, secret: requests to Odnoklassniki are signed")
         return self
 
     @property

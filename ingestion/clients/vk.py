@@ -6,6 +6,9 @@ The token travels in the body of a POST, never in an address.
 
 Only public walls that the YAML names are read, and `extended` stays 0: no profile is asked for.
 
+`newsfeed.search` (an entity with that `endpoint`) is asked for each query of a region. It hands out
+1,000 posts of a query at most, so a window that holds more is halved until each part fits.
+
 Recorded answers (an entity with `recorded`) are asked for by method, as many as the listing says;
 `offset` is then the number of the answer, from 0.
 """
@@ -13,6 +16,7 @@ Recorded answers (an entity with `recorded`) are asked for by method, as many as
 from __future__ import annotations
 
 import json
+import math
 import random
 from collections.abc import Iterator
 from typing import Any
@@ -28,6 +32,10 @@ from ingestion.mapping import canonical_json
 from ingestion.source import Entity, Region, Source, Wall, Window
 
 VERSION = "5.199"
+SEARCH = "newsfeed.search"
+# What the documentation of newsfeed.search gives as its limits: posts a call, posts a query.
+_SEARCH_PAGE = 200
+_SEARCH_REACH = 1_000
 _THREAD_ITEMS = 10
 # Errors that pass by themselves, with the seconds of the first wait.
 _WAITS = {6: 0.4, 9: 5.0, 10: 1.0, 29: 30.0}
@@ -78,6 +86,7 @@ class VkClient:
         self._transport = transport or transport_of(source, bearer=False)
         # What `posts` has read, so that `comments` of the same run need not ask again.
         self._read_posts: dict[tuple[int, Window | None], list[tuple[int, int]]] = {}
+        self._bodies = {wall.owner_id for wall in region.walls}
 
     @property
     def calls(self) -> int:
@@ -93,7 +102,9 @@ class VkClient:
             return
         if window is None:
             raise FetchError("window_required", f"{self._source.code}, region {self._region.code}")
-        if entity.kind == "comment":
+        if entity.endpoint == SEARCH:
+            yield Delivery(name=f"{base}/{SEARCH}", pages=self._searches(window))
+        elif entity.kind == "comment":
             yield Delivery(name=f"{base}/wall.getComments", pages=self._comments(window))
         else:
             yield Delivery(name=f"{base}/wall.get", pages=self._posts(window))
@@ -232,6 +243,57 @@ class VkClient:
             total = _count(response, "current_level_count", "count")
             if not found or offset >= total:
                 return
+
+    # --- search --------------------------------------------------------------------------------
+
+    def _searches(self, window: Window) -> Iterator[Page]:
+        # Both bounds of a search are whole seconds and belong to it; the end of a window does not.
+        first = math.ceil(window.start.timestamp())
+        last = math.ceil(window.end.timestamp()) - 1
+        for query in self._region.queries:
+            yield from self._search(query, first, last)
+
+    def _search(self, query: str, first: int, last: int) -> Iterator[Page]:
+        parameters: dict[str, Any] = {
+            "q": query,
+            "count": min(self._source.page_size, _SEARCH_PAGE),
+            "start_time": first,
+            "end_time": last,
+        }
+        read = 0
+        passed: set[str] = set()
+        while True:
+            response, page = self._call(SEARCH, parameters)
+            is_full = _count(response, "total_count", "count") > _SEARCH_REACH
+            if is_full and not read and first < last:
+                yield page
+                yield from self._halves(query, first, last)
+                return
+            page.items = list(items_of(response, method=SEARCH))
+            for item in page.items:
+                # Any community may be found: only those of bodies write as a body.
+                if item.derived.get("is_by_body"):
+                    item.derived["is_by_body"] = item.derived["owner"] in self._bodies
+            yield page
+            read += len(page.items)
+            following = response.get("next_from") if isinstance(response, dict) else None
+            if not following or not _listed(response):
+                break
+            if following in passed:
+                raise FetchError("paging_stuck", f"{SEARCH}: next_from {following}")
+            passed.add(following)
+            parameters["start_from"] = following
+        if read < _SEARCH_REACH:
+            return
+        if first == last:
+            raise FetchError("search_overflow", f"{query!r} at {first}: {read} and more")
+        # What was handed out comes again in the two halves; the same twice is the same once.
+        yield from self._halves(query, first, last)
+
+    def _halves(self, query: str, first: int, last: int) -> Iterator[Page]:
+        middle = (first + last) // 2
+        yield from self._search(query, first, middle)
+        yield from self._search(query, middle + 1, last)
 
     # --- recorded answers ----------------------------------------------------------------------
 
@@ -391,6 +453,7 @@ def facts(
         # A community that writes on its own wall is the body itself; a signed post is a citizen's.
         "is_by_body": is_community and not signer and writer == owner,
         "is_deleted": bool(fields.get("deleted") or fields.get("is_deleted")),
+        "is_repost": bool(fields.get("copy_history")),
         "url": url,
         "latitude": latitude,
         "longitude": longitude,

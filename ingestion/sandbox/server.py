@@ -10,7 +10,10 @@ from fastapi import Depends, FastAPI, HTTPException, Query, Request
 from fastapi.responses import JSONResponse, Response
 
 from ingestion.sandbox import tables
+from ingestion.sandbox.feed import add_feeds
+from ingestion.sandbox.odnoklassniki import add_odnoklassniki
 from ingestion.sandbox.regions import REGIONS
+from ingestion.sandbox.telegram import add_telegram
 from ingestion.sandbox.vk import RateLimit, VkApi, VkError, error_envelope
 from ingestion.sandbox.workbook import write_csv, write_xlsx
 from ingestion.sandbox.world import Case, World
@@ -158,4 +161,7 @@ def build_app(world: World, token: str) -> FastAPI:
         except VkError as error:
             return error_envelope(error, method, params)
 
+    add_telegram(app, world)
+    add_odnoklassniki(app, world, token)
+    add_feeds(app, world)
     return app

@@ -1,4 +1,4 @@
-"""VK walls of the world: answers of wall.get and wall.getComments, v=5.199."""
+"""VK of the world: answers of wall.get, wall.getComments and newsfeed.search, v=5.199."""
 
 from __future__ import annotations
 
@@ -13,6 +13,10 @@ from ingestion.sandbox.regions import REGIONS
 from ingestion.sandbox.world import Case, World
 
 MAX_COUNT = 100
+MAX_FOUND = 200
+"""Posts of a search in one answer."""
+REACH = 1000
+"""Posts that a search hands out in all, however many there are."""
 CALLS_A_SECOND = 3
 _MESSAGES = {
     1: "Unknown error occurred",
@@ -79,7 +83,7 @@ def _integer(params: Mapping[str, str], name: str, default: int | None = None) -
 
 
 class VkApi:
-    """Answers the two methods from the world's walls."""
+    """Answers the methods from the world's walls."""
 
     def __init__(self, world: World) -> None:
         self._zones = {
@@ -110,6 +114,8 @@ class VkApi:
             return {"response": self._wall(params)}
         if method == "wall.getComments":
             return {"response": self._wall_comments(params)}
+        if method == "newsfeed.search":
+            return {"response": self._search(params)}
         raise VkError(3)
 
     def _page(self, params: Mapping[str, str], default: int) -> tuple[int, int]:
@@ -188,6 +194,40 @@ class VkApi:
             "current_level_count": len(thread),
         }
         return self._extend(answer, chosen, owner, params)
+
+    def _search(self, params: Mapping[str, str]) -> dict[str, Any]:
+        """Posts of all walls that hold every word of the query, the newest first."""
+        count = _integer(params, "count", 30)
+        if not 0 <= count <= MAX_FOUND:
+            raise VkError(100, "count should be less or equal to 200")
+        # Other endings are found too, as VK does it for Russian words.
+        words = [w[:-1] if len(w) > 5 else w for w in params.get("q", "").lower().split()]
+        if not words:
+            raise VkError(100, "q is undefined")
+        first = _integer(params, "start_time", 0)
+        last = _integer(params, "end_time", 1 << 62)
+        found = sorted(
+            (
+                (self._moment(case), case.post_id, case)
+                for posts in self._posts.values()
+                for case in posts
+                if all(word in case.text.lower() for word in words)
+            ),
+            key=lambda one: one[:2],
+            reverse=True,
+        )
+        found = [one for one in found if first <= one[0] <= last]
+        offset = int(params.get("start_from", "0").partition("/")[0] or 0)
+        chosen = [case for _moment, _number, case in found[:REACH][offset : offset + count]]
+        answer: dict[str, Any] = {
+            "items": [self._post(case) for case in chosen],
+            "count": min(len(found), REACH),
+            "total_count": len(found),
+        }
+        following = offset + len(chosen)
+        if chosen and following < min(len(found), REACH):
+            answer["next_from"] = f"{following}/{chosen[-1].wall_id}_{chosen[-1].post_id}"
+        return answer
 
     def _author(self, case: Case) -> int:
         return user_id(case.applicant_id) if case.applicant_id else case.wall_id

@@ -99,7 +99,10 @@ def test_the_sources_of_the_platform_are_valid_and_own_their_tables() -> None:
         "duty_rosters": "duty_rosters",
         "fixmystreet_polls": "fixmystreet_polls",
         "kursk_messages": "kursk_messages",
+        "local_media_articles": "local_media",
         "municipal_register": "municipal_register",
+        "ok_comments": "odnoklassniki",
+        "ok_posts": "odnoklassniki",
         "open311_requests": "open311",
         "open311_services": "open311",
         "perm_incidents": "perm_incidents",
@@ -107,9 +110,12 @@ def test_the_sources_of_the_platform_are_valid_and_own_their_tables() -> None:
         "pos_cards": "pos",
         "pos_history": "pos",
         "pos_messages": "pos",
+        "telegram_channel_posts": "telegram_channels",
+        "telegram_messages": "telegram_exports",
         "vk_api_responses": "vk_api_responses",
         "vk_comments": "vk",
         "vk_posts": "vk",
+        "vk_search_posts": "vk_search",
     }
 
 
