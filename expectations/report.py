@@ -80,21 +80,24 @@ LOADS = """
         source_code,
         entity,
         region_code,
-        count(*) filter (where outcome = 'success') as loads,
+        count(*) filter (where is_standing) as loads,
         count(*) filter (where outcome in ('failed', 'interrupted')) as failed_loads,
-        coalesce(sum(rows_read) filter (where outcome = 'success'), 0) as rows_read,
-        coalesce(sum(rows_landed) filter (where outcome = 'success'), 0) as rows_landed,
-        coalesce(sum(rows_unchanged) filter (where outcome = 'success'), 0) as rows_unchanged,
-        coalesce(sum(rows_quarantined) filter (where outcome = 'success'), 0) as rows_quarantined,
-        coalesce(sum(rows_tombstoned) filter (where outcome = 'success'), 0) as rows_tombstoned,
+        count(withdrawn_at) as withdrawn_loads,
+        coalesce(sum(rows_read) filter (where is_standing), 0) as rows_read,
+        coalesce(sum(rows_landed) filter (where is_standing), 0) as rows_landed,
+        coalesce(sum(rows_unchanged) filter (where is_standing), 0) as rows_unchanged,
+        coalesce(sum(rows_quarantined) filter (where is_standing), 0) as rows_quarantined,
+        coalesce(sum(rows_tombstoned) filter (where is_standing), 0) as rows_tombstoned,
         count(*) filter (
-            where outcome = 'success'
+            where is_standing
             and rows_read <> rows_landed + rows_unchanged + rows_quarantined
         ) as broken,
-        max(finished_at) filter (where outcome = 'success') as last_success_at,
+        max(finished_at) filter (where is_standing) as last_success_at,
         (array_agg(outcome order by load_id desc))[1] as last_outcome,
         (array_agg(error_message order by load_id desc))[1] as last_error
-    from ops.loads
+    from (
+        select *, outcome = 'success' and withdrawn_at is null as is_standing from ops.loads
+    ) as loads
     group by source_code, entity, region_code
     order by source_code, entity, region_code
 """
@@ -241,6 +244,7 @@ def _contents(database_url: str) -> dict[str, Any]:
 _LOAD_COUNTS = (
     "loads",
     "failed_loads",
+    "withdrawn_loads",
     "rows_read",
     "rows_landed",
     "rows_unchanged",

@@ -112,6 +112,8 @@ def appeal_checks() -> list[Check]:
 def ledger_checks(cases: list[SourceTable], known_at: datetime | None) -> list[Check]:
     place = "marts.mart_case_ledger"
     late = "false" if known_at is None else f"finished_at > {literal(known_at.isoformat())}"
+    # What was withdrawn while the marts were built is in them still.
+    withdrawn = "false" if known_at is None else f"set_aside_at > {literal(known_at.isoformat())}"
     raw_keys = " union all ".join(
         f"select record_key, native_id, source_code, load_id from {source.relation}"  # noqa: S608
         for source in cases
@@ -230,7 +232,14 @@ def ledger_checks(cases: list[SourceTable], known_at: datetime | None) -> list[C
                         count(*) as row_count
                     from {{batch}} where source_code in ({source_codes}) group by record_key
                 ) as ledger on ledger.record_key = landed.record_key
-                where not coalesce(landed.is_late and ledger.record_key is null, false)
+                where
+                    not coalesce(landed.is_late and ledger.record_key is null, false)
+                    and not (
+                        landed.record_key is null and exists (
+                            select 1 from ops.withdrawn_rows as gone
+                            where gone.record_key = ledger.record_key and {withdrawn}
+                        )
+                    )
             """,  # noqa: S608
             relation=place,
         ),

@@ -189,14 +189,14 @@ def table_checks(source: SourceTable) -> list[Check]:
             severity=critical,
             title="Каждая запись принадлежит успешной загрузке",
             meaning="Строки и отметка о загрузке сохраняются вместе; строка без успешной "
-            "загрузки означает, что это нарушено.",
+            "загрузки или с отозванной означает, что это нарушено.",
             action="Посмотрите загрузку в журнале; оборванную загрузку повторите, её строк быть "
             "не должно.",
             column="load_id",
             reads=("ops.loads",),
             rows=_rows(
                 source,
-                "load.outcome is distinct from 'success' "
+                "load.outcome is distinct from 'success' or load.withdrawn_at is not null "
                 "or load.source_code <> raw_row.source_code",
                 "left join ops.loads as load on load.load_id = raw_row.load_id",
             ),
@@ -206,21 +206,29 @@ def table_checks(source: SourceTable) -> list[Check]:
             code="raw_rows_match_loads",
             severity=critical,
             title="Строк в таблице столько, сколько записано в журнале загрузок",
-            meaning="Загружено и отмечено исчезнувшими по журналу = строк этой загрузки в "
-            "таблице. Разница значит, что записи потеряны или добавлены в обход загрузчика.",
+            meaning="Загружено и отмечено исчезнувшими по журналу, с поправкой на отозванные "
+            "загрузки, = строк этой загрузки в таблице. Разница значит, что записи потеряны или "
+            "добавлены в обход загрузчика.",
             action="Сверьте загрузку с файлом источника и загрузите окно заново.",
             column="load_id",
-            reads=("ops.loads",),
+            reads=("ops.loads", "ops.withdrawal_effects"),
             rows=f"""
                 select
                     load.load_id::text as sample_id,
-                    'загрузка ' || load.load_id || ': по журналу '
-                    || load.rows_landed + load.rows_tombstoned || ', в таблице '
-                    || coalesce(landed.row_count, 0) as label,
+                    'загрузка ' || load.load_id || ': по журналу ' || load.expected
+                    || ', в таблице ' || coalesce(landed.row_count, 0) as label,
                     coalesce(load.region_code, '—') as group_label,
-                    load.rows_landed + load.rows_tombstoned
-                    <> coalesce(landed.row_count, 0) as is_unexpected
-                from ops.loads as load
+                    load.expected <> coalesce(landed.row_count, 0) as is_unexpected
+                from (
+                    select
+                        load_id, source_code, entity, region_code, outcome,
+                        rows_landed + rows_tombstoned + coalesce(effects.net, 0) as expected
+                    from ops.loads
+                    left join (
+                        select load_id, sum(rows_given - rows_set_aside) as net
+                        from ops.withdrawal_effects group by load_id
+                    ) as effects using (load_id)
+                ) as load
                 left join (
                     select load_id, count(*) as row_count from {{batch}} group by load_id
                 ) as landed on landed.load_id = load.load_id
@@ -325,7 +333,9 @@ def load_checks(sources: Iterable[SourceTable]) -> list[Check]:
                         and entry.region_code = load.region_code
                         and load.load_id between entry.load_id and entry.last_load_id
                 ) as held
-                where load.outcome = 'success' and load.rows_quarantined > 0
+                where
+                    load.outcome = 'success' and load.rows_quarantined > 0
+                    and load.withdrawn_at is null
             """,
             relation=place,
         ),
@@ -353,7 +363,7 @@ def load_checks(sources: Iterable[SourceTable]) -> list[Check]:
                         ) as recency
                     from {{batch}}
                     -- A replay reads only what was in quarantine already.
-                    where outcome = 'success' and rows_read > 0
+                    where outcome = 'success' and rows_read > 0 and withdrawn_at is null
                     and coalesce(run_id, '') not like 'replay%'
                 ) as recent
                 where recency <= 30
@@ -403,7 +413,8 @@ def load_checks(sources: Iterable[SourceTable]) -> list[Check]:
                         as is_unexpected
                 from (
                     select distinct on (source_code, entity, region_code) *
-                    from {{batch}} order by source_code, entity, region_code, load_id desc
+                    from {{batch}} where withdrawn_at is null
+                    order by source_code, entity, region_code, load_id desc
                 ) as latest
             """,  # noqa: S608
             relation=place,
@@ -432,7 +443,7 @@ def load_checks(sources: Iterable[SourceTable]) -> list[Check]:
                         as promise (source_code, entity, hours)
                         on promise.source_code = load.source_code
                         and promise.entity = load.entity
-                    where load.outcome = 'success'
+                    where load.outcome = 'success' and load.withdrawn_at is null
                     group by load.source_code, load.entity, load.region_code
                 """,  # noqa: S608
                 relation=place,
