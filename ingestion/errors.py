@@ -105,6 +105,27 @@ ERROR_TEXTS: dict[str, ErrorText] = {
         "The export is broken before it tells whether it is public, so nothing of it was kept.",
         "Ask for the export again (Telegram Desktop, machine-readable JSON).",
     ),
+    "answer_cut": ErrorText(
+        "The answer is as long as the source's limit and cannot be asked for in smaller parts, so "
+        "records may be missing.",
+        "What came has landed. Declare how the source pages (`paging`), or raise `max_rows` if it "
+        "gives more per answer; then run the same window again.",
+    ),
+    "paging_ignored": ErrorText(
+        "The source gives the same page again and again.",
+        "Declare `paging: none`, or the names that the source has for its pages "
+        "(`page_parameter`, `size_parameter`); what was read has landed.",
+    ),
+    "endpoint_not_found": ErrorText(
+        "The discovery document names no endpoint that can be used.",
+        "Look at the document: one of its endpoints must be GeoReport v2 of the declared type. "
+        "Otherwise write `endpoint` into the YAML in place of `discovery`.",
+    ),
+    "discovery_refused": ErrorText(
+        "The discovery document leads to another host, or from https to http.",
+        "Ask the owner of the source. If it is right, add the host to `discovery.hosts`, or write "
+        "`endpoint` in place of `discovery`.",
+    ),
     "file_not_found": ErrorText(
         "The declared file or folder is not there.",
         "Put the delivery at the path that the message names, or correct the endpoint.",
@@ -145,6 +166,18 @@ ERROR_TEXTS: dict[str, ErrorText] = {
     "encoding_mismatch": ErrorText(
         "The file is not in the encoding that the YAML declares.",
         "Correct `encoding` in the YAML (Russian exports are often cp1251), then `tsur replay`.",
+    ),
+    "not_xml": ErrorText(
+        "The answer is no complete XML.",
+        "Ask for it again; what came before the break has landed.",
+    ),
+    "hostile_markup": ErrorText(
+        "The XML declares a document type or entities, which data never needs.",
+        "Do not open it. Ask the owner of the source how it came about.",
+    ),
+    "record_too_large": ErrorText(
+        "A single record or cell is larger than any real one.",
+        "Ask the owner of the source what it is; nothing of this size is loaded.",
     ),
     "missing_column": ErrorText(
         "The file lacks a column that the YAML maps.",
@@ -216,6 +249,14 @@ ERROR_TEXTS: dict[str, ErrorText] = {
         "The item is neither a post nor a comment (a photo, a note), so it is no case.",
         "Nothing to do: it is counted, and its bytes are kept.",
     ),
+    "receipt": ErrorText(
+        "The item is the receipt of a request that was sent in (a token), not a request.",
+        "Nothing to do: it is counted, and its bytes are kept.",
+    ),
+    "nested_too_deep": ErrorText(
+        "The record is nested deeper than any real one.",
+        "Ask the owner of the source what it is; the bytes are in quarantine.",
+    ),
     "no_item": ErrorText(
         "The answer carries no post or comment (only a confirmation), so there is no case in it.",
         "Nothing to do: it is counted, and its bytes are kept.",
@@ -281,7 +322,14 @@ class UnknownRegionError(IngestionError):
 
 
 class FetchError(IngestionError):
-    """The source could not be read; nothing of the answer is at hand."""
+    """The source could not be read; nothing of the answer is at hand.
+
+    `status` is the HTTP status where there was one.
+    """
+
+    def __init__(self, code: str, detail: str, *, status: int | None = None) -> None:
+        super().__init__(code, detail)
+        self.status = status
 
 
 class UnreadableAnswer(IngestionError):

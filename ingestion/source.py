@@ -27,6 +27,7 @@ from pydantic import (
     model_validator,
 )
 
+from ingestion.dialect import Dialect, Discovery
 from ingestion.errors import SourceDefinitionError, UnknownRegionError
 
 SOURCES_FOLDER = Path(__file__).resolve().parent / "sources"
@@ -225,11 +226,19 @@ class Feed(_Declaration):
 
 
 class Region(_Declaration):
-    """One region that the source delivers for, with its endpoint: http(s) URL, file or folder."""
+    """One region that the source delivers for, with its endpoint: http(s) URL, file or folder.
+
+    `discovery` stands in place of the endpoint where a document of the source names it.
+    """
 
     code: str = Field(pattern=r"^[a-z][a-z0-9_]*$")
     time_zone: str
-    endpoint: str
+    endpoint: str = ""
+    discovery: Discovery | None = None
+    dialect: Dialect | None = None
+    files: dict[str, str] = Field(
+        default_factory=dict, description="Entity: pattern of its file names in this region"
+    )
     walls: tuple[Wall, ...] = ()
     queries: tuple[str, ...] = Field((), description="What is searched for on VK")
     channels: tuple[Channel, ...] = ()
@@ -245,12 +254,26 @@ class Region(_Declaration):
             raise ValueError(f"{value!r} is no IANA time zone, e.g. Europe/Moscow") from error
         return value
 
+    @field_validator("discovery", mode="before")
+    @classmethod
+    def _address(cls, value: Any) -> Any:
+        return {"url": value} if isinstance(value, str) else value
+
+    @model_validator(mode="after")
+    def _has_address(self) -> Region:
+        if bool(self.endpoint) == (self.discovery is not None):
+            raise ValueError("endpoint: give it, or discovery, and not both")
+        return self
+
     @property
     def zone(self) -> ZoneInfo:
         return ZoneInfo(self.time_zone)
 
     @property
     def is_remote(self) -> bool:
+        # A file that is delivered by hand takes the place of both.
+        if not self.endpoint:
+            return self.discovery is not None
         return self.endpoint.startswith(("http://", "https://"))
 
 
@@ -369,6 +392,9 @@ class Entity(_Declaration):
     formats: tuple[str, ...] = ("iso",)
     nulls: tuple[str, ...] = ("", "-")
     listing: Literal["complete", "window", "open"] = "open"
+    holds: Literal["all", "open_only"] = Field(
+        "all", description="open_only: what leaves the listing is finished, not deleted"
+    )
     format: Format = Format()
     files: str | None = Field(None, description="Pattern of file names in a folder")
     endpoint: str | None = Field(None, description="Added to the region's endpoint")
@@ -403,6 +429,11 @@ class Entity(_Declaration):
             )
         if self.role == "case" and self.kind is None and "kind" not in self.record:
             raise ValueError("kind: a case needs its kind (appeal, request, post or comment)")
+        if self.holds == "open_only" and (self.role != "case" or self.listing == "open"):
+            raise ValueError(
+                "holds: open_only is for cases whose listing is complete or a window: "
+                "otherwise nobody sees what has left it"
+            )
         if self.key == () or "native_id" in self.record:
             raise ValueError("key: the native id is made of the key; do not map native_id")
         return self
@@ -412,11 +443,13 @@ class Entity(_Declaration):
         return self.record[field].type or CANONICAL_FIELDS[self.role][field]
 
 
+# What other kinds declare too.
+_PAGED = frozenset({"paging", "page_size", "max_rows", "max_window_days"})
 # What every region of these kinds must list: without it there is nothing to read.
 _LISTED = {"telegram_channel": "channels", "odnoklassniki": "groups", "feed": "feeds"}
 
 
-class Source(_Declaration):
+class Source(Dialect):
     """One declared source."""
 
     code: str
@@ -447,10 +480,6 @@ class Source(_Declaration):
     max_megabytes: int = Field(1024, gt=0)
     calls_per_second: float | None = Field(None, gt=0)
     max_calls: int | None = Field(None, gt=0)
-    page_size: int = Field(100, gt=0)
-    max_window_days: int = Field(90, gt=0)
-    max_rows: int = Field(1000, gt=0, description="Rows that the source gives per request at most")
-    paging: Literal["page", "none"] = "page"
     file_time: FileTime | None = None
     file_format: Literal["csv", "xlsx"] = "xlsx"
     max_quarantined_share: float = Field(
@@ -493,6 +522,7 @@ class Source(_Declaration):
             raise ValueError(
                 "regions: a VK source needs walls or queries, or entities with recorded answers"
             )
+        self._check_dialects()
         listed = _LISTED.get(self.kind)
         if listed is not None:
             empty = [region.code for region in self.regions if not getattr(region, listed)]
@@ -501,6 +531,27 @@ class Source(_Declaration):
         if self.kind == "odnoklassniki" and not (self.application_key and self.secret):
             raise ValueError("application_key, secret: requests to Odnoklassniki are signed")
         return self
+
+    def _check_dialects(self) -> None:
+        if self.kind != "open311":
+            asked = {*Dialect.model_fields, "discovery", "dialect", "files"} - _PAGED
+            given = self.model_fields_set.union(*(r.model_fields_set for r in self.regions))
+            if vain := sorted(asked & given):
+                raise ValueError(f"{', '.join(vain)}: only for kind: open311")
+        for region in self.regions:
+            if strangers := sorted(set(region.files) - set(self.entities)):
+                raise ValueError(f"regions.{region.code}.files: no entity {', '.join(strangers)}")
+            is_windowless = self.dialect_of(region).window_parameters == "none"
+            for entity in self.entities.values():
+                if is_windowless and entity.listing == "window":
+                    raise ValueError(
+                        f"entities.{entity.name}: listing: window, but region {region.code} "
+                        "cannot be asked for a window (window_parameters: none)"
+                    )
+
+    def dialect_of(self, region: Region) -> Dialect:
+        """The dialect of a region: the source's, with what the region declares otherwise."""
+        return self.changed_by(region.dialect)
 
     @property
     def is_enabled(self) -> bool:

@@ -1,161 +1,291 @@
-"""Open311 GeoReport v2 in JSON: services and requests, over HTTP or as a folder of polls.
+"""Open311 GeoReport v2 in the dialects met in the field, over HTTP or as a folder of answers.
 
 The standard lets a server cut an answer at 90 days or 1,000 requests, so a window is split; a
-server without paging that fills an answer to the brim is asked again for half of the time.
+server without paging that fills an answer to the brim is asked again for half of the time. What
+else differs from server to server is declared (`ingestion.dialect`).
 """
 
 from __future__ import annotations
 
-import json
+import io
 from collections.abc import Iterator
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import BinaryIO
+from urllib.parse import quote
 
-from ingestion.clients.base import Delivery, Item, Page, files_of
+from ingestion.clients.base import PAGE_ITEMS, Delivery, Item, Page, files_of
+from ingestion.clients.open311_discovery import Site, discover
+from ingestion.clients.open311_json import items_of, listed, parse_json
+from ingestion.clients.open311_xml import is_html, is_markup, read_records
 from ingestion.clients.register import local_path, observed_time, transport_of
 from ingestion.clients.transport import Transport, without_secrets
 from ingestion.errors import FetchError, RecordError, UnreadableAnswer
 from ingestion.mapping import canonical_json
 from ingestion.source import Entity, Region, Source, Window
 
-_WRAPPERS = ("service_requests", "requests", "services")
+__all__ = ["Open311Client", "items_of", "listed", "parse_json"]
+
 _SHORTEST = timedelta(minutes=1)
+_SUFFIXES = (".json", ".xml")
+# In the address of an entity: asked for once for every service that has a definition.
+_SERVICE = "{service_code}"
+# The name of no file: a region that names its files has no others.
+_NO_FILE = "/"
+# So many pages alike, one after the other, are no accident.
+_REPEATED_PAGES = 3
 
-
-def parse_json(content: bytes, name: str) -> Any:
-    """JSON from bytes; UnreadableAnswer that tells what the answer looks like instead."""
-    try:
-        return json.loads(content.decode("utf-8-sig"))
-    except UnicodeDecodeError as error:
-        raise UnreadableAnswer(
-            "encoding_mismatch",
-            f"{name}: byte {error.start} is not UTF-8",
-            content=content,
-            name=name,
-        ) from None
-    except (ValueError, RecursionError) as error:
-        start = content.lstrip()[:15].lower()
-        looks = "an HTML page" if start.startswith((b"<!doctype", b"<html")) else "broken JSON"
-        detail = f"{name} is {looks}" + (
-            f" ({error.msg} at {error.pos})" if isinstance(error, json.JSONDecodeError) else ""
-        )
-        raise UnreadableAnswer("not_json", detail, content=content, name=name) from None
-
-
-def listed(document: Any, content: bytes, name: str) -> list[Any]:
-    """The items of a listing, bare or wrapped in one of the known names."""
-    if isinstance(document, dict):
-        for wrapper in _WRAPPERS:
-            if isinstance(document.get(wrapper), list):
-                return list(document[wrapper])
-    if isinstance(document, list):
-        return document
-    raise UnreadableAnswer(
-        "unexpected_answer",
-        f"{name}: expected a list or an object with one of {', '.join(_WRAPPERS)}",
-        content=content,
-        name=name,
-    )
-
-
-def items_of(records: list[Any]) -> list[Item]:
-    """Records as items; what is no object is marked and kept."""
-    items = []
-    for number, record in enumerate(records, start=1):
-        if isinstance(record, dict):
-            items.append(Item(record, row_number=number))
-        else:
-            items.append(
-                Item(
-                    {},
-                    row_number=number,
-                    error=RecordError("not_an_object", f"Item {number}"),
-                    raw=canonical_json(record),
-                )
-            )
-    return items
+Parameters = dict[str, str]
 
 
 class Open311Client:
     """The endpoint of one region."""
 
     def __init__(self, source: Source, region: Region, transport: Transport | None = None) -> None:
+        if region.files:
+            entities = {
+                name: entity.model_copy(update={"files": region.files.get(name, _NO_FILE)})
+                for name, entity in source.entities.items()
+            }
+            source = source.model_copy(update={"entities": entities})
         self._source = source
         self._region = region
+        self._dialect = source.dialect_of(region)
         self._transport = transport or transport_of(source)
+        self._found: Site | None = None
 
     @property
     def calls(self) -> int:
         """HTTP calls so far, refused and repeated ones included."""
         return self._transport.calls
 
+    @property
+    def _site(self) -> Site:
+        """The endpoint; the discovery document is asked once a run."""
+        if self._found is None:
+            if self._region.discovery is not None:
+                self._found = discover(self._region.discovery, self._transport)
+            else:
+                self._found = Site(self._region.endpoint.rstrip("/"))
+        return self._found
+
     def deliveries(self, entity: Entity, window: Window | None) -> Iterator[Delivery]:
         if not self._region.is_remote:
-            for path in files_of(self._source, self._region, entity, default="*.json"):
-                yield self._poll(path)
+            yield from self._files(entity)
             return
-        url = f"{self._region.endpoint}/{entity.endpoint or entity.name + '.json'}"
-        if entity.role == "service":
-            yield Delivery(name=without_secrets(url), pages=self._one_answer(url))
-            return
-        if window is None:
+        url = self._address(entity.endpoint or entity.name, entity)
+        asked: Parameters = {}
+        if _SERVICE in url:
+            pages = self._definitions(url)
+        elif entity.role == "service":
+            pages = self._answer(url, {})
+        elif self._dialect.window_parameters == "none":
+            pages = self._everything(url, entity)
+        elif window is None:
             raise FetchError("window_required", f"{self._source.code}, region {self._region.code}")
-        name = without_secrets(
-            url, {"start_date": window.start.isoformat(), "end_date": window.end.isoformat()}
-        )
-        yield Delivery(name=name, pages=self._windows(url, window))
+        else:
+            asked = self._bounds(window.start, window.end)
+            pages = self._windows(url, entity, window)
+        yield Delivery(name=self._name(url, asked), pages=pages)
 
-    def _poll(self, path: Path) -> Delivery:
-        file = local_path(path, self._source)
+    def _name(self, url: str, asked: Parameters) -> str:
+        """What the ledger calls the load: the address, and the state of the endpoint it names."""
+        name = without_secrets(url, {**self._dialect.parameters, **asked})
+        return f"{name}#changeset={self._site.changeset}" if self._site.changeset else name
 
-        def pages() -> Iterator[Page]:
-            content = path.read_bytes()
-            items = items_of(listed(parse_json(content, path.name), content, path.name))
-            yield Page(items, sha256=file.sha256, bytes_read=file.size)
+    def _address(self, path: str, entity: Entity | None = None) -> str:
+        """The address of a resource, in the format that is declared or that discovery offers."""
+        answers = self._dialect.answers or self._site.answers
+        suffix = next((one for one in _SUFFIXES if path.endswith(one)), "")
+        is_named = entity is not None and entity.endpoint is not None
+        if answers is not None and (suffix or not is_named):
+            path = f"{path.removesuffix(suffix)}.{answers}"
+        elif not is_named:
+            path = f"{path}.json"
+        return f"{self._site.endpoint}/{path}"
 
-        return Delivery(
-            name=file.name,
-            pages=pages(),
-            observed_at=observed_time(file.name, self._source.file_time, self._region),
-            sha256=file.sha256,
-        )
+    # --- files -----------------------------------------------------------------------------------
 
-    def _ask(self, url: str, parameters: dict[str, str]) -> Page:
-        with self._transport.fetch(url, parameters) as answer:
-            content = answer.read()
-            items = items_of(listed(parse_json(content, answer.address), content, answer.address))
-            return Page(items, sha256=answer.sha256, bytes_read=answer.size)
+    def _files(self, entity: Entity) -> Iterator[Delivery]:
+        default = f"*.{self._dialect.answers or 'json'}"
+        for path in files_of(self._source, self._region, entity, default=default):
+            file = local_path(path, self._source)
+            yield Delivery(
+                name=file.name,
+                pages=self._file_pages(path, file.name, file.sha256, file.size),
+                observed_at=observed_time(file.name, self._source.file_time, self._region),
+                sha256=file.sha256,
+            )
 
-    def _one_answer(self, url: str) -> Iterator[Page]:
-        yield self._ask(url, {})
+    def _file_pages(self, path: Path, name: str, sha256: str, size: int) -> Iterator[Page]:
+        with path.open("rb") as stream:
+            yield from self._read(stream, name, sha256, size)
 
-    def _windows(self, url: str, window: Window) -> Iterator[Page]:
-        start = window.start
-        while start < window.end:
-            end = min(start + timedelta(days=self._source.max_window_days), window.end)
-            yield from self._window(url, start, end)
-            start = end
+    # --- answers ---------------------------------------------------------------------------------
 
-    def _window(self, url: str, start: datetime, end: datetime) -> Iterator[Page]:
-        bounds = {"start_date": start.isoformat(), "end_date": end.isoformat()}
-        if self._source.paging == "page":
-            size = min(self._source.page_size, self._source.max_rows)
-            number = 1
-            while True:
-                page = self._ask(url, {**bounds, "page": str(number), "page_size": str(size)})
-                yield page
-                if len(page.items) < size:
-                    return
-                number += 1
-        page = self._ask(url, bounds)
-        if len(page.items) < self._source.max_rows or end - start <= _SHORTEST:
-            yield page
+    def _answer(self, url: str, parameters: Parameters) -> Iterator[Page]:
+        """One answer: a page, or several where it is long."""
+        with (
+            self._transport.fetch(url, {**self._dialect.parameters, **parameters}) as answer,
+            answer.path.open("rb") as stream,
+        ):
+            yield from self._read(stream, answer.address, answer.sha256, answer.size)
+
+    def _read(
+        self, stream: BinaryIO, name: str, sha256: str | None = None, size: int = 0
+    ) -> Iterator[Page]:
+        def refuse(code: str, detail: str) -> UnreadableAnswer:
+            stream.seek(0)
+            return UnreadableAnswer(code, f"{name}: {detail}", content=stream.read(), name=name)
+
+        head = stream.read(1 << 10)
+        stream.seek(0)
+        if is_html(head):
+            wanted = "not_xml" if self._dialect.answers == "xml" else "not_json"
+            raise refuse(wanted, "it is an HTML page")
+        if not is_markup(head):
+            content = stream.read()
+            records = listed(parse_json(content, name), content, name)
+            yield Page(items_of(records), sha256=sha256, bytes_read=size)
             return
-        # The answer may have been cut: what it held comes again in the two halves.
-        middle = start + (end - start) / 2
-        yield from self._window(url, start, middle)
-        yield from self._window(url, middle, end)
+        page = Page([], sha256=sha256, bytes_read=size)
+        number = 0
+        try:
+            for records in read_records(stream, self._dialect.lists, refuse):
+                page.items.extend(items_of(records, first=number + 1))
+                number += len(records)
+                if len(page.items) >= PAGE_ITEMS:
+                    yield page
+                    page = Page([], sha256=sha256)
+        except UnreadableAnswer:
+            # What came before the break can be told apart.
+            yield page
+            raise
+        yield page
+
+    # --- periods and pages -----------------------------------------------------------------------
+
+    def _windows(self, url: str, entity: Entity, window: Window) -> Iterator[Page]:
+        start, end = window.start, window.end
+        if self._dialect.window_times == "local":
+            # The hour that the clocks repeat is one hour to a server that knows no offset.
+            zone = self._region.zone
+            start, end = (t.astimezone(zone).replace(tzinfo=None) for t in (start, end))
+            if end <= start:
+                start, end = start - timedelta(hours=1), end + timedelta(hours=1)
+        while start < end:
+            until = min(start + timedelta(days=self._dialect.max_window_days), end)
+            yield from self._window(url, entity, start, until)
+            start = until
+
+    def _bounds(self, start: datetime, end: datetime) -> Parameters:
+        """The period as the server wants it named and written."""
+        names = self._dialect.window_parameters
+        if names == "none":
+            return {}
+        if self._dialect.window_times == "utc":
+            times = [f"{t.astimezone(UTC).replace(tzinfo=None).isoformat()}Z" for t in (start, end)]
+        else:
+            times = [moment.isoformat() for moment in (start, end)]
+        return dict(zip(names, times, strict=True))
+
+    def _window(self, url: str, entity: Entity, start: datetime, end: datetime) -> Iterator[Page]:
+        bounds = self._bounds(start, end)
+        if self._dialect.paging != "none":
+            yield from self._paged(url, entity, bounds)
+            return
+        pages: list[Page] = []
+        try:
+            pages.extend(self._whole(url, entity, bounds))
+        except UnreadableAnswer:
+            yield from pages
+            raise
+        is_cut = sum(len(page.items) for page in pages) >= self._dialect.max_rows
+        if is_cut and end - start > _SHORTEST:
+            # What it held comes again in the two halves.
+            middle = start + (end - start) / 2
+            yield from self._window(url, entity, start, middle)
+            yield from self._window(url, entity, middle, end)
+            return
+        yield from pages
+        if is_cut:
+            raise self._cut(url, bounds)
+
+    def _everything(self, url: str, entity: Entity) -> Iterator[Page]:
+        """A listing that cannot be asked for by period."""
+        if self._dialect.paging != "none":
+            yield from self._paged(url, entity, {})
+            return
+        found = 0
+        for page in self._whole(url, entity, {}):
+            found += len(page.items)
+            yield page
+        # A feed of the newest (`listing: open`) is as long as its limit on every day.
+        if found >= self._dialect.max_rows and entity.listing != "open":
+            raise self._cut(url, {})
+
+    def _cut(self, url: str, bounds: Parameters) -> FetchError:
+        limit = self._dialect.max_rows
+        return FetchError("answer_cut", f"{without_secrets(url, bounds)} gave {limit} or more")
+
+    def _whole(self, url: str, entity: Entity, parameters: Parameters) -> Iterator[Page]:
+        """An answer, or nothing where the server says "nothing found" by a status.
+
+        With a listing that tells absence the status is an error all the same: an address that is
+        gone must not look like a city in which every request has vanished.
+        """
+        try:
+            yield from self._answer(url, parameters)
+        except FetchError as error:
+            is_empty = error.status is not None and error.status == self._dialect.empty_status
+            if not (is_empty and entity.listing == "open"):
+                raise
+
+    def _paged(self, url: str, entity: Entity, bounds: Parameters) -> Iterator[Page]:
+        dialect = self._dialect
+        place_name, size_name = dialect.page_names
+        size = min(dialect.page_size, dialect.max_rows)
+        place = dialect.first_page if dialect.paging == "page" else 0
+        parameters = {**bounds, size_name: str(size)} if size_name else bounds
+        this: str | None = None
+        alike = read = 0
+        while True:
+            found, last = 0, this
+            try:
+                for page in self._whole(url, entity, {**parameters, place_name: str(place)}):
+                    found += len(page.items)
+                    this = page.sha256
+                    yield page
+            except FetchError as error:
+                # After a page with something in it, the status can only mean the end.
+                if not read or error.status is None or error.status != dialect.empty_status:
+                    raise
+            alike = alike + 1 if this == last else 1
+            if found and alike >= _REPEATED_PAGES:
+                raise FetchError("paging_ignored", without_secrets(url, bounds))
+            if not found or (dialect.last_page == "short" and found < size):
+                return
+            read += found
+            place += 1 if dialect.paging == "page" else found
+
+    # --- service definitions ---------------------------------------------------------------------
+
+    def _definitions(self, url: str) -> Iterator[Page]:
+        """The definition of every service that has one (`metadata`: true)."""
+        for listing in self._answer(self._address("services"), {}):
+            for item in listing.items:
+                code = item.fields.get("service_code")
+                if code is None or str(item.fields.get("metadata")).casefold() != "true":
+                    continue
+                try:
+                    yield from self._answer(url.replace(_SERVICE, quote(str(code), safe="")), {})
+                except FetchError as error:
+                    if error.status is None or error.status >= 500:
+                        raise
+                    # One service without its definition must not hide the others'.
+                    refused = RecordError(error.code, f"service {code}: {error.detail}")
+                    raw = canonical_json({"service_code": code})
+                    yield Page([Item({}, error=refused, raw=raw)])
 
     def reread(self, entity: Entity, content: bytes, name: str) -> Iterator[Page]:
-        yield Page(items_of(listed(parse_json(content, name), content, name)))
+        yield from self._read(io.BytesIO(content), name)

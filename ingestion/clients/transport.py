@@ -261,7 +261,7 @@ class Transport:
             raise FetchError("redirect_refused", f"{address} points to {target}")
         if status != 200:
             code = "http_server_error" if status >= 500 else "http_client_error"
-            raise FetchError(code, f"{address} answered {status}")
+            raise FetchError(code, f"{address} answered {status}", status=status)
 
     def _save(self, response: requests.Response, address: str, path: Path) -> tuple[str, int, str]:
         digest = hashlib.sha256()

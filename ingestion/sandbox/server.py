@@ -3,24 +3,23 @@
 # No postponed annotations here: FastAPI reads the dependencies that are named inside a function.
 
 import secrets
-from datetime import date, datetime, timedelta
+from datetime import date
 from typing import Annotated, Any, Literal
 
 from fastapi import Depends, FastAPI, HTTPException, Query, Request
-from fastapi.responses import JSONResponse, Response
+from fastapi.responses import Response
 
 from ingestion.sandbox import tables
 from ingestion.sandbox.feed import add_feeds
 from ingestion.sandbox.odnoklassniki import add_odnoklassniki
+from ingestion.sandbox.open311 import add_open311
 from ingestion.sandbox.regions import REGIONS
 from ingestion.sandbox.telegram import add_telegram
 from ingestion.sandbox.vk import RateLimit, VkApi, VkError, error_envelope
 from ingestion.sandbox.workbook import write_csv, write_xlsx
-from ingestion.sandbox.world import Case, World
+from ingestion.sandbox.world import World
 
 XLSX_TYPE = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
-GEOREPORT_DAYS = 90
-GEOREPORT_ROWS = 1000
 _ENTITIES = {
     "messages": (tables.MESSAGE_COLUMNS, tables.message_rows),
     "cards": (tables.CARD_COLUMNS, tables.card_rows),
@@ -32,17 +31,6 @@ _REGISTERS = {
     "checked_replies": (tables.CHECKED_COLUMNS, tables.checked_rows),
     "populations": (tables.POPULATION_COLUMNS, tables.population_rows),
 }
-
-
-def _moment(value: str, region: str) -> datetime:
-    """A GeoReport time as local naive time; without an offset it is taken as local."""
-    try:
-        parsed = datetime.fromisoformat(value.replace(" ", "+"))
-    except ValueError:
-        raise HTTPException(400, f"not an ISO 8601 time: {value}") from None
-    if parsed.tzinfo is None:
-        return parsed
-    return parsed.astimezone(REGIONS[region].zone).replace(tzinfo=None)
 
 
 def build_app(world: World, token: str) -> FastAPI:
@@ -102,46 +90,7 @@ def build_app(world: World, token: str) -> FastAPI:
         content = write_csv(columns, rows(world, region), encoding="cp1251")
         return Response(content, headers={"Content-Type": "text/csv; charset=windows-1251"})
 
-    @app.get("/open311/{region}/v2/services.json", dependencies=[Depends(not_forged)])
-    def services(region: Annotated[str, Depends(known)]) -> list[dict[str, Any]]:
-        return tables.services(world)
-
-    @app.get("/open311/{region}/v2/requests.json", dependencies=[Depends(not_forged)])
-    def requests(
-        region: Annotated[str, Depends(known)],
-        start_date: str | None = None,
-        end_date: str | None = None,
-        status: str | None = None,
-        service_code: str | None = None,
-        page: Annotated[int, Query(ge=1)] = 1,
-        page_size: Annotated[int, Query(ge=1)] = GEOREPORT_ROWS,
-    ) -> Any:
-        # GeoReport v2: "the maximum allowable range is 90 days or the first 1,000 requests".
-        now = world.local_as_of[region]
-        until = _moment(end_date, region) if end_date else None
-        start = _moment(start_date, region) if start_date else None
-        if until is None:
-            reach = timedelta(days=GEOREPORT_DAYS)
-            until = now + timedelta(seconds=1) if start is None else start + reach
-        if start is None:
-            start = until - timedelta(days=GEOREPORT_DAYS)
-        if until - start > timedelta(days=GEOREPORT_DAYS):
-            text = f"the range of start_date and end_date is limited to {GEOREPORT_DAYS} days"
-            return JSONResponse([{"code": 400, "description": text}], status_code=400)
-        wanted = set(status.split(",")) if status else {"open", "closed"}
-        found: list[Case] = [
-            case
-            for case in world.of(region, "open311")
-            if start <= case.received_at < until
-            and ("open" if case.cycles[-1].closed_at is None else "closed") in wanted
-            and (service_code is None or (case.topic and case.topic.service_code == service_code))
-        ]
-        size = min(page_size, GEOREPORT_ROWS)
-        chosen = found[(page - 1) * size : page * size]
-        return JSONResponse(
-            [tables.open311_request(world, case) for case in chosen],
-            headers={"X-Total-Count": str(len(found))},
-        )
+    add_open311(app, world, known=known, not_forged=not_forged)
 
     def answer_vk(method: str, params: dict[str, str]) -> dict[str, Any]:
         given = params.get("access_token", "")

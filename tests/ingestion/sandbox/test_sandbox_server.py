@@ -119,10 +119,10 @@ def test_georeport_refuses_more_than_90_days(client: TestClient) -> None:
 
 
 def test_georeport_hands_out_no_more_than_1000_requests(as_of: datetime) -> None:
-    from ingestion.sandbox import server
+    from ingestion.sandbox import open311
 
     crowded = build_world(seed=3, as_of=as_of, cases=200)
-    limit, server.GEOREPORT_ROWS = server.GEOREPORT_ROWS, 3
+    limit, open311.GEOREPORT_ROWS = open311.GEOREPORT_ROWS, 3
     try:
         client = TestClient(build_app(crowded, "t"))
         window = {"start_date": "2026-05-01T00:00:00Z", "end_date": "2026-07-30T00:00:00Z"}
@@ -132,7 +132,7 @@ def test_georeport_hands_out_no_more_than_1000_requests(as_of: datetime) -> None
         total = int(first.headers["x-total-count"])
         assert len(first.json()) == min(3, total)
     finally:
-        server.GEOREPORT_ROWS = limit
+        open311.GEOREPORT_ROWS = limit
 
 
 def test_pages_of_georeport_add_up_to_the_window(client: TestClient) -> None:
