@@ -6,7 +6,9 @@ night finds here what it means; a test fails when a code is raised that this pag
 
 from __future__ import annotations
 
+import io
 from dataclasses import dataclass
+from typing import BinaryIO
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,6 +169,20 @@ ERROR_TEXTS: dict[str, ErrorText] = {
         "The file is not in the encoding that the YAML declares.",
         "Correct `encoding` in the YAML (Russian exports are often cp1251), then `tsur replay`.",
     ),
+    "missing_sheet": ErrorText(
+        "The workbook has no sheet of the declared name.",
+        "Correct `format.sheet` in the YAML (a pattern such as `2026*` may stand there), then "
+        "`tsur replay`.",
+    ),
+    "workbook_too_large": ErrorText(
+        "The workbook unpacks to more than its source allows.",
+        "If it is genuine, ask for it as CSV, which has no such limit, or in parts, or raise "
+        "`format.max_unpacked_megabytes`; then `tsur replay`.",
+    ),
+    "record_too_large": ErrorText(
+        "A single record or cell is larger than any real one.",
+        "Ask the owner of the source what it is; nothing of this size is loaded.",
+    ),
     "not_xml": ErrorText(
         "The answer is no complete XML.",
         "Ask for it again; what came before the break has landed.",
@@ -174,10 +190,6 @@ ERROR_TEXTS: dict[str, ErrorText] = {
     "hostile_markup": ErrorText(
         "The XML declares a document type or entities, which data never needs.",
         "Do not open it. Ask the owner of the source how it came about.",
-    ),
-    "record_too_large": ErrorText(
-        "A single record or cell is larger than any real one.",
-        "Ask the owner of the source what it is; nothing of this size is loaded.",
     ),
     "missing_column": ErrorText(
         "The file lacks a column that the YAML maps.",
@@ -237,6 +249,21 @@ ERROR_TEXTS: dict[str, ErrorText] = {
         "A value is not in the declared list.",
         "Add it to `values` in the YAML, then `tsur replay`.",
     ),
+    "missing_value": ErrorText(
+        "A field that must be filled is empty.",
+        "Ask the keeper of the register to fill it in; `tsur register check` marks every such "
+        "cell of the file.",
+    ),
+    "not_in_list": ErrorText(
+        "A value is not in the reference that its field is declared to follow.",
+        "Correct the value (`tsur register check` proposes the nearest one), or add it to the "
+        "seed that `choices` names, then `tsur replay`.",
+    ),
+    "breaks_rule": ErrorText(
+        "A value breaks a rule that its field declares (pattern, order of dates, weekday).",
+        "Ask the keeper of the register to correct it; `tsur register check` marks every such "
+        "cell of the file.",
+    ),
     "out_of_bounds": ErrorText(
         "A number lies outside what its field can hold.",
         "Ask the source to correct it; coordinates may be swapped.",
@@ -277,7 +304,18 @@ ERROR_TEXTS: dict[str, ErrorText] = {
     ),
     "unknown_load": ErrorText(
         "The ledger has no such load.",
-        'The loads and their numbers: tsur sql --role auditor "table ops.loads".',
+        "The loads and their numbers: `tsur load list`.",
+    ),
+    "load_not_withdrawable": ErrorText(
+        "Only a load that has ended and stands can be withdrawn.",
+        "Look at it with `tsur load list`; an interrupted load has landed nothing, a running one "
+        "is withdrawn after its end.",
+    ),
+    "later_loads_depend": ErrorText(
+        "Later loads cannot be told apart from this one: a replay of its records, a delivery that "
+        "was judged by its watermark, or a load whose sightings are no longer kept.",
+        "Add `--with-later`: they are withdrawn with it, the newest first. Then load their "
+        "windows and files again.",
     ),
     "interrupted": ErrorText(
         "The load was cut off (the process died); nothing of it was committed.",
@@ -302,6 +340,17 @@ class IngestionError(Exception):
         self.code = code
         self.detail = detail
         super().__init__(describe(code, detail))
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return _rebuilt, (type(self), self.__dict__.copy())
+
+
+def _rebuilt(kind: type[IngestionError], state: dict[str, object]) -> IngestionError:
+    """An error that comes from a worker process."""
+    error = kind.__new__(kind)
+    error.__dict__.update(state)
+    Exception.__init__(error, describe(error.code, error.detail))
+    return error
 
 
 def describe(code: str, detail: str) -> str:
@@ -333,11 +382,14 @@ class FetchError(IngestionError):
 
 
 class UnreadableAnswer(IngestionError):
-    """A file or answer whose records cannot be told apart: it is kept whole, with its bytes."""
+    """A file or answer whose records cannot be told apart: it is kept whole.
 
-    def __init__(self, code: str, detail: str, *, content: bytes, name: str) -> None:
+    `content` are its bytes, as a stream that is read once: a file may not fit into memory.
+    """
+
+    def __init__(self, code: str, detail: str, *, content: bytes | BinaryIO, name: str) -> None:
         super().__init__(code, detail)
-        self.content = content
+        self.content: BinaryIO = io.BytesIO(content) if isinstance(content, bytes) else content
         self.name = name
 
 

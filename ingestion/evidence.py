@@ -15,6 +15,18 @@ from ingestion.errors import IngestionError, RecordError, UnreadableAnswer
 from ingestion.vault import Vault
 
 _ENVELOPE = "tsur_item"
+_BATCH = 1_000
+_PART_BYTES = 4 << 20
+
+_INSERT = """
+insert into ops.quarantine
+    (load_id, last_load_id, source_code, region_code, entity, native_id, error_code, reason, field,
+     raw_sealed, is_whole_answer, fingerprint, file_name, file_sha256, row_number)
+values (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)
+on conflict (fingerprint) where state = 'open' do update
+set last_load_id = excluded.last_load_id, error_code = excluded.error_code,
+    reason = excluded.reason, field = excluded.field
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,65 +102,107 @@ class Writer:
         sha256: str | None = None,
         lasting: bytes | None = None,
     ) -> None:
-        """Keep one record, or the whole answer when the error is an UnreadableAnswer.
+        """Keep one record.
 
         `lasting` is what of the content makes a version, where that is less than all of it.
         """
-        is_whole = isinstance(error, UnreadableAnswer)
-        place = self._place
         digest = hashlib.sha256(content if lasting is None else lasting).digest()
-        if native_id is None and not is_whole:
+        if native_id is None:
             # Equal records without a key are told apart by their ordinal in the load.
             self._seen[digest] += 1
-        # The same bad record in the next page, window or load is the same entry.
-        fingerprint = self._vault.fingerprint(
+        self._rows.append(
+            self._row(
+                error,
+                native_id=native_id,
+                sealed=self._vault.seal(content),
+                fingerprint=self._fingerprint(digest, self._seen[digest]),
+                file_name=self._place.file_name,
+                sha256=sha256,
+                row_number=row_number,
+            )
+        )
+        self.count += 1
+        if len(self._rows) >= _BATCH:
+            self.flush()
+
+    def add_whole(self, error: UnreadableAnswer) -> None:
+        """Keep a whole file or answer, part by part."""
+        self.flush()
+        digest = hashlib.sha256()
+        while part := error.content.read(_PART_BYTES):
+            digest.update(part)
+        error.content.seek(0)
+        row = self._row(
+            error,
+            native_id=None,
+            sealed=None,
+            fingerprint=self._fingerprint(digest.digest(), 0),
+            file_name=error.name,
+            sha256=digest.hexdigest(),
+            row_number=None,
+        )
+        with self._connection.cursor() as cursor:
+            found = cursor.execute(f"{_INSERT} returning quarantine_id", row).fetchone()
+            if found is None:
+                raise psycopg.InternalError("insert … returning gave no row")
+            number = 0
+            while part := error.content.read(_PART_BYTES):
+                number += 1
+                cursor.execute(
+                    "insert into ops.quarantine_parts (quarantine_id, part, content_sealed)"
+                    " values (%s, %s, %s) on conflict do nothing",
+                    [found[0], number, self._vault.seal(part)],
+                )
+        error.content.close()
+        self.count += 1
+
+    def _fingerprint(self, digest: bytes, ordinal: int) -> bytes:
+        """The same bad record in the next page, window or load is the same entry."""
+        place = self._place
+        return self._vault.fingerprint(
             place.source_code.encode(),
             place.region_code.encode(),
             place.entity.encode(),
             digest,
-            str(self._seen[digest]).encode(),
+            str(ordinal).encode(),
         )
-        self._rows.append(
-            (
-                place.load_id,
-                place.load_id,
-                place.source_code,
-                place.region_code,
-                place.entity,
-                native_id,
-                error.code,
-                _reason(error, native_id, row_number),
-                error.field if isinstance(error, RecordError) else None,
-                self._vault.seal(content),
-                is_whole,
-                fingerprint,
-                error.name if isinstance(error, UnreadableAnswer) else place.file_name,
-                hashlib.sha256(content).hexdigest() if is_whole else sha256,
-                row_number,
-            )
+
+    def _row(
+        self,
+        error: IngestionError,
+        *,
+        native_id: str | None,
+        sealed: bytes | None,
+        fingerprint: bytes,
+        file_name: str | None,
+        sha256: str | None,
+        row_number: int | None,
+    ) -> tuple[Any, ...]:
+        place = self._place
+        return (
+            place.load_id,
+            place.load_id,
+            place.source_code,
+            place.region_code,
+            place.entity,
+            native_id,
+            error.code,
+            _reason(error, native_id, row_number),
+            error.field if isinstance(error, RecordError) else None,
+            sealed,
+            isinstance(error, UnreadableAnswer),
+            fingerprint,
+            file_name,
+            sha256,
+            row_number,
         )
-        self.count += 1
-        if len(self._rows) >= 1_000:
-            self.flush()
 
     def flush(self) -> None:
         """Write what was collected."""
         if not self._rows:
             return
         with self._connection.cursor() as cursor:
-            cursor.executemany(
-                """
-                insert into ops.quarantine
-                    (load_id, last_load_id, source_code, region_code, entity, native_id,
-                     error_code, reason, field, raw_sealed, is_whole_answer, fingerprint,
-                     file_name, file_sha256, row_number)
-                values (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)
-                on conflict (fingerprint) where state = 'open' do update
-                set last_load_id = excluded.last_load_id, error_code = excluded.error_code,
-                    reason = excluded.reason, field = excluded.field
-                """,
-                self._rows,
-            )
+            cursor.executemany(_INSERT, self._rows)
         self._rows.clear()
 
 
@@ -170,12 +224,15 @@ def open_entries(connection: psycopg.Connection, *, load_id: int | None = None) 
 
 def content(connection: psycopg.Connection, vault: Vault, entry: Entry) -> bytes:
     """The bytes of an entry; cryptography.fernet.InvalidToken under another vault key."""
-    row = connection.execute(
-        "select raw_sealed from ops.quarantine where quarantine_id = %s", [entry.quarantine_id]
-    ).fetchone()
-    if row is None:
+    query = (
+        "select content_sealed from ops.quarantine_parts where quarantine_id = %s order by part"
+        if entry.is_whole_answer
+        else "select raw_sealed from ops.quarantine where quarantine_id = %s"
+    )
+    parts = connection.execute(query, [entry.quarantine_id]).fetchall()
+    if not parts:
         raise LookupError(f"quarantine entry {entry.quarantine_id} is gone")
-    return vault.unseal(row[0])
+    return b"".join(vault.unseal(sealed) for (sealed,) in parts)
 
 
 def resolve(connection: psycopg.Connection, quarantine_ids: list[int], load_id: int) -> None:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 
 import psycopg
+from psycopg.types.json import Jsonb
 
 from ingestion.errors import ERROR_TEXTS, IngestionError, describe
 from ingestion.source import Window
@@ -145,14 +147,19 @@ def finish(
     counts: LoadCounts,
     *,
     unknown_columns: tuple[str, ...] = (),
+    found: Mapping[str, str] | None = None,
 ) -> None:
-    """Close an attempt. Called within the transaction that lands its rows."""
+    """Close an attempt. Called within the transaction that lands its rows.
+
+    `found` is what was detected of the form of a file: encoding, separator, sheet, layout.
+    """
     connection.execute(
         """
         update ops.loads
         set outcome = %s, finished_at = clock_timestamp(), rows_read = %s, rows_landed = %s,
             rows_unchanged = %s, rows_quarantined = %s, rows_tombstoned = %s, bytes_read = %s,
-            calls = %s, error_class = %s, error_message = %s, unknown_columns = %s
+            calls = %s, error_class = %s, error_message = %s, unknown_columns = %s,
+            found = %s
         where load_id = %s
         """,
         [
@@ -167,6 +174,7 @@ def finish(
             counts.error_class,
             counts.error_message,
             list(unknown_columns),
+            Jsonb(dict(found or {})),
             counts.load_id,
         ],
     )
@@ -193,7 +201,7 @@ def is_superseded(
     """True when a later load of the same entity and region succeeded."""
     row = connection.execute(
         "select exists (select 1 from ops.loads where source_code = %s and entity = %s"
-        " and region_code = %s and load_id > %s and outcome = 'success')",
+        " and region_code = %s and load_id > %s and outcome = 'success' and withdrawn_at is null)",
         [source_code, entity, region_code, load_id],
     ).fetchone()
     return row is not None and bool(row[0])

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -12,13 +11,13 @@ from datetime import datetime
 import psycopg
 
 from ingestion import evidence, ledger
-from ingestion.clients.base import Client, Delivery, Item, Page
+from ingestion.clients.base import Client, Delivery, Item
 from ingestion.clients.register import observed_time
-from ingestion.errors import FetchError, IngestionError, RecordError, UnreadableAnswer
+from ingestion.conversion import Converted, Converter, convert
+from ingestion.errors import FetchError, IngestionError, UnreadableAnswer
 from ingestion.evidence import Entry, Place
 from ingestion.ledger import LoadCounts
 from ingestion.loader import Landing
-from ingestion.mapping import Mapper, record_key
 from ingestion.source import Entity, Region, Source, Window
 from ingestion.vault import Vault
 
@@ -162,7 +161,7 @@ class Transfer:
         self._observed_at = observed_at
         self._rows_read = 0
         self._unknown: dict[str, None] = {}
-        self._present: list[uuid.UUID] = []
+        self._found: dict[str, str] = {}
         self._is_listing_whole = True
         self.bytes_read = 0
         self._calls_before = work.client.calls
@@ -176,7 +175,14 @@ class Transfer:
 
     def _open(self) -> None:
         work = self._work
-        self._mapper = Mapper(work.source, work.entity, work.region, work.vault)
+        self._converter = Converter(
+            work.source,
+            work.entity,
+            work.region,
+            work.vault,
+            self._observed_at,
+            self._replayed.load_id if self._replayed else None,
+        )
         place = Place(
             self._counts.load_id,
             work.source.code,
@@ -190,8 +196,10 @@ class Transfer:
             work.vault,
             self._quarantine,
             table=work.entity.table,
+            is_by_content=work.entity.key == "content",
             source_code=work.source.code,
             region_code=work.region.code,
+            entity=work.entity.name,
             load_id=self._counts.load_id,
             observed_at=self._observed_at,
         )
@@ -201,13 +209,13 @@ class Transfer:
         self._open()
         failure: IngestionError | None = None
         try:
-            for page in delivery.pages:
-                self._take(page)
+            for converted in convert(delivery.pages, self._converter):
+                self._take(converted)
                 self._work.told(self._counts, self._rows_read)
         except UnreadableAnswer as error:
             # The whole answer is one row read and one row quarantined.
             self._rows_read += 1
-            self._quarantine.add(error, error.content)
+            self._quarantine.add_whole(error)
             self.unreadable = True
             failure = error
         except FetchError as error:
@@ -223,14 +231,12 @@ class Transfer:
             self._rows_read += 1
             try:
                 item = self._reread(entry)
-                row = self._mapper.land(item.fields, item.derived, self._observed_at)
+                converted = self._converter.again(item, entry.row_number, entry.load_id)
             except IngestionError as error:
                 refused += 1
                 evidence.refresh(work.connection, entry, error, self._counts.load_id)
                 continue
-            self._landing.add(
-                row, row_number=entry.row_number, sha256=None, known_load_id=entry.load_id
-            )
+            self._landing.add(converted)
             self.resolved.append(entry.quarantine_id)
         merged = self._landing.merge(is_stale=False, vanish=None)
         self._counts = replace(
@@ -253,46 +259,18 @@ class Transfer:
             name = entry.file_name or "record"
             pages = work.client.reread(work.entity, kept, name)
             item = next(item for page in pages for item in page.items)
-        if item.error is not None:
-            raise item.error
         return item
 
-    def _take(self, page: Page) -> None:
-        self.bytes_read += page.bytes_read
-        self._unknown.update(dict.fromkeys(page.unknown_columns))
-        for item in page.items:
-            self._item(item, page.sha256)
-
-    def _item(self, item: Item, sha256: str | None) -> None:
-        """Land or quarantine one item."""
-        self._rows_read += 1
-        try:
-            if item.error is not None:
-                raise item.error
-            row = self._mapper.land(item.fields, item.derived, self._observed_at)
-        except RecordError as error:
-            native_id = self._mapper.native_id_of(item.fields, item.derived)
-            if native_id is None:
-                # Which record this is nobody knows, so nobody knows which have vanished.
-                self._is_listing_whole = False
-            else:
-                source, entity, region = self._work.names
-                self._present.append(record_key(source, region, entity, native_id))
-            self._quarantine.add(
-                error,
-                evidence.pack(item),
-                lasting=self._mapper.lasting(item.fields) if item.fields else None,
-                native_id=native_id,
-                row_number=item.row_number,
-                sha256=sha256,
-            )
-            return
-        self._landing.add(
-            row,
-            row_number=item.row_number,
-            sha256=sha256,
-            known_load_id=self._replayed.load_id if self._replayed else None,
-        )
+    def _take(self, converted: Converted) -> None:
+        self._rows_read += converted.read
+        self.bytes_read += converted.page.bytes_read
+        self._unknown.update(dict.fromkeys(converted.page.unknown_columns))
+        for name, value in converted.page.found.items():
+            known = self._found.setdefault(name, value)
+            if value not in known.split(", "):
+                self._found[name] = f"{known}, {value}"
+        self._is_listing_whole &= converted.is_whole
+        self._landing.add(converted)
 
     def _close(
         self,
@@ -310,7 +288,6 @@ class Transfer:
         vanish = None
         if failure is None and self._is_listing_whole and self._may_tell_absence():
             vanish = work.entity.listing
-        self._landing.present(self._present)
         merged = self._landing.merge(
             is_stale=is_stale,
             vanish=vanish,
@@ -342,7 +319,9 @@ class Transfer:
                 )
         else:
             counts = counts.failed(failure)
-        ledger.finish(work.connection, counts, unknown_columns=tuple(self._unknown))
+        ledger.finish(
+            work.connection, counts, unknown_columns=tuple(self._unknown), found=self._found
+        )
         return counts
 
     def _may_tell_absence(self) -> bool:

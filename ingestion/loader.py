@@ -14,20 +14,21 @@ from datetime import datetime
 import psycopg
 from psycopg import sql
 
+from ingestion.conversion import COLUMNS, Converted
 from ingestion.errors import RecordError
 from ingestion.evidence import Writer
-from ingestion.mapping import Row
+from ingestion.mapping import key_prefix
 from ingestion.source import Source, Window
 from ingestion.vault import Vault
 
-_BATCH_ROWS = 5_000
+_BATCH_IDENTITIES = 5_000
 # Pseudonyms of one load that need not be looked up again; bounds the memory, not the result.
 _REMEMBERED_PSEUDONYMS = 200_000
 
 _TEMPORARY = """
 create temporary table landing (
     seq bigint generated always as identity,
-    record_key uuid not null,
+    record_key uuid,
     native_id text not null,
     payload text not null,
     record text not null,
@@ -46,20 +47,38 @@ create temporary table landing_identities (
 # The last of equal keys wins; where the source tells when a record changed, the last change does.
 _WINNERS = """
 create temporary table landing_winners on commit drop as
-select distinct on (record_key) seq, record_key, payload_hash
+select distinct on (record_key) seq, record_key, native_id, payload_hash, known_load_id
 from landing
 order by record_key, changed_at desc nulls last, seq desc
 """
 
-_INSERT_NEW = """
-insert into {table}
-    (record_key, source_code, region_code, native_id, payload, record, payload_hash,
-     observed_at, source_changed_at, load_id, file_sha256, row_number)
+# Where the content is the key, equal records are told apart by their ordinal among themselves.
+_CONTENT_WINNERS = """
+create temporary table landing_winners on commit drop as
 select
-    l.record_key, %(source)s, %(region)s, l.native_id, l.payload::jsonb, l.record::jsonb,
-    l.payload_hash, %(observed_at)s, l.changed_at, %(load_id)s, l.file_sha256, l.row_number
+    numbered.seq,
+    encode(
+        substring(sha256(convert_to(%(prefix)s || numbered.native_id, 'UTF8')) from 1 for 16), 'hex'
+    )::uuid as record_key,
+    numbered.native_id,
+    numbered.payload_hash,
+    numbered.known_load_id
+from (
+    select
+        seq,
+        native_id || '/' || row_number() over (partition by native_id order by seq) as native_id,
+        payload_hash,
+        known_load_id
+    from landing
+) as numbered
+"""
+
+# What lands is decided before anything is written: a statement that looks into the table it fills
+# would walk, row by row, through what it has just written.
+_NEW = """
+create temporary table landing_new on commit drop as
+select w.seq, w.record_key, w.native_id
 from landing_winners as w
-inner join landing as l on l.seq = w.seq
 left join lateral (
     select r.payload_hash, r.is_deleted, r.load_id
     from {table} as r
@@ -69,28 +88,32 @@ left join lateral (
 ) as latest on true
 where latest.load_id is null
     or (
-        (latest.payload_hash <> l.payload_hash or latest.is_deleted)
-        and (l.known_load_id is null or latest.load_id <= l.known_load_id)
+        (latest.payload_hash <> w.payload_hash or latest.is_deleted)
+        and (w.known_load_id is null or latest.load_id <= w.known_load_id)
     )
-order by l.seq
 """
 
 # A delivery observed before what is known already: only records never seen land.
-_INSERT_UNSEEN = """
+_UNSEEN = """
+create temporary table landing_new on commit drop as
+select w.seq, w.record_key, w.native_id
+from landing_winners as w
+where not exists (select 1 from {table} as r where r.record_key = w.record_key)
+"""
+
+_INSERT = """
 insert into {table}
     (record_key, source_code, region_code, native_id, payload, record, payload_hash,
      observed_at, source_changed_at, load_id, file_sha256, row_number)
 select
-    l.record_key, %(source)s, %(region)s, l.native_id, l.payload::jsonb, l.record::jsonb,
+    w.record_key, %(source)s, %(region)s, w.native_id, l.payload::jsonb, {record},
     l.payload_hash, %(observed_at)s, l.changed_at, %(load_id)s, l.file_sha256, l.row_number
-from landing_winners as w
-inner join landing as l on l.seq = w.seq
-where not exists (select 1 from {table} as r where r.record_key = w.record_key)
-order by l.seq
+from landing as l
+inner join landing_new as w on w.seq = l.seq
 """
 
 _OLDER_VERSIONS = """
-select l.native_id, l.payload, l.row_number, l.file_sha256
+select w.native_id, l.payload, l.row_number, l.file_sha256
 from landing_winners as w
 inner join landing as l on l.seq = w.seq
 where exists (
@@ -132,6 +155,8 @@ where not latest.is_deleted
 order by latest.raw_id
 """
 
+_RECORD = sql.SQL("l.record::jsonb")
+_RECORD_BY_CONTENT = sql.SQL("l.record::jsonb || jsonb_build_object('native_id', w.native_id)")
 _SCOPE_ALL = sql.SQL("true")
 _SCOPE_WINDOW = sql.SQL(
     "(latest.record ->> 'received_at')::timestamptz >= %(window_from)s"
@@ -174,8 +199,10 @@ class Landing:
         quarantine: Writer,
         *,
         table: str,
+        is_by_content: bool,
         source_code: str,
         region_code: str,
+        entity: str,
         load_id: int,
         observed_at: datetime,
     ) -> None:
@@ -183,48 +210,48 @@ class Landing:
         self._vault = vault
         self._quarantine = quarantine
         self._table = sql.Identifier("raw", table)
+        self._is_by_content = is_by_content
+        self._record = _RECORD_BY_CONTENT if is_by_content else _RECORD
         self._parameters: dict[str, object] = {
             "source": source_code,
             "region": region_code,
             "load_id": load_id,
             "observed_at": observed_at,
+            "prefix": key_prefix(source_code, region_code, entity),
         }
-        self._rows: list[tuple[object, ...]] = []
         self._identities: dict[str, tuple[str, str]] = {}
         self._known_pseudonyms: set[str] = set()
         self._added = 0
         connection.execute(_TEMPORARY)
+        connection.execute("set local work_mem = '128MB'")
 
-    def add(
-        self,
-        row: Row,
-        *,
-        row_number: int | None,
-        sha256: str | None,
-        known_load_id: int | None = None,
-    ) -> None:
-        """Take one row. `known_load_id` is set on replay: a version landed later stands."""
-        self._rows.append(
-            (
-                row.key,
-                row.native_id,
-                row.payload.decode(),
-                row.record.decode(),
-                row.content_hash,
-                row.changed_at,
-                sha256,
-                row_number,
-                known_load_id,
-            )
-        )
-        self._added += 1
-        for pseudonym, identity in row.identities.items():
+    def add(self, converted: Converted) -> None:
+        """Take the rows and the refused records of a page."""
+        if converted.lines:
+            with (
+                self._connection.cursor() as cursor,
+                cursor.copy(f"copy landing ({COLUMNS}) from stdin") as copy,
+            ):
+                copy.write(converted.lines)
+            self._added += converted.landed
+        for pseudonym, identity in converted.identities.items():
             if pseudonym not in self._known_pseudonyms:
                 self._identities[pseudonym] = identity
-        if len(self._rows) >= _BATCH_ROWS:
-            self.flush()
+        if len(self._identities) >= _BATCH_IDENTITIES:
+            self._flush_identities()
+        if converted.present:
+            self.present(converted.present)
+        for refused in converted.refused:
+            self._quarantine.add(
+                refused.error,
+                refused.content,
+                lasting=refused.lasting,
+                native_id=refused.native_id,
+                row_number=refused.row_number,
+                sha256=converted.page.sha256,
+            )
 
-    def present(self, keys: Iterable[object]) -> None:
+    def present(self, keys: Iterable[str]) -> None:
         """Records that the listing holds though they did not land: they have not vanished."""
         with (
             self._connection.cursor() as cursor,
@@ -232,22 +259,6 @@ class Landing:
         ):
             for key in keys:
                 copy.write_row((key,))
-
-    def flush(self) -> None:
-        """Send what was collected to the temporary tables."""
-        if self._rows:
-            with (
-                self._connection.cursor() as cursor,
-                cursor.copy(
-                    "copy landing (record_key, native_id, payload, record, payload_hash,"
-                    " changed_at, file_sha256, row_number, known_load_id) from stdin"
-                ) as copy,
-            ):
-                for row in self._rows:
-                    copy.write_row(row)
-            self._rows.clear()
-        if self._identities:
-            self._flush_identities()
 
     def _flush_identities(self) -> None:
         names = list(self._identities)
@@ -286,7 +297,8 @@ class Landing:
         `vanish`: None when absence means nothing, `complete` when the listing holds everything,
         `window` when it holds everything received within `window`.
         """
-        self.flush()
+        if self._identities:
+            self._flush_identities()
         connection = self._connection
         # In the order of the pseudonyms, so that two loads never wait for each other in a ring.
         connection.execute(
@@ -298,10 +310,16 @@ class Landing:
             """,
             [self._parameters["load_id"]],
         )
-        connection.execute(_WINNERS)
+        # Nobody else analyzes temporary tables, and a plan for ten rows is none for millions.
+        connection.execute("analyze landing (seq, record_key)")
+        winners = self._execute(_CONTENT_WINNERS if self._is_by_content else _WINNERS).rowcount
+        connection.execute("analyze landing_winners (seq, record_key)")
         before = self._quarantine.count
-        self._keep(_LOST_REPEATS, "repeated_key")
-        landed = self._execute(_INSERT_UNSEEN if is_stale else _INSERT_NEW).rowcount
+        if winners < self._added:
+            self._keep(_LOST_REPEATS, "repeated_key")
+        self._execute(_UNSEEN if is_stale else _NEW)
+        connection.execute("analyze landing_new (seq)")
+        landed = self._execute(_INSERT).rowcount
         if is_stale:
             self._keep(_OLDER_VERSIONS, "older_than_known")
         kept = self._quarantine.count - before
@@ -339,7 +357,7 @@ class Landing:
     def _execute(
         self, statement: str, *, scope: sql.Composable = _SCOPE_ALL, **parameters: object
     ) -> psycopg.Cursor:
-        query = sql.SQL(statement).format(table=self._table, scope=scope)
+        query = sql.SQL(statement).format(table=self._table, scope=scope, record=self._record)
         return self._connection.execute(query, {**self._parameters, **parameters})
 
     def _keep(self, statement: str, code: str) -> None:

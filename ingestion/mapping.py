@@ -11,12 +11,13 @@ import hashlib
 import json
 import math
 import re
-import uuid
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, time
+from datetime import UTC, datetime, time
 from typing import Any
 from zoneinfo import ZoneInfo
+
+import msgspec
 
 from ingestion.errors import RecordError
 from ingestion.source import (
@@ -36,26 +37,32 @@ _YEARS_AHEAD = 10
 _YES = frozenset({"да", "true", "1", "yes", "y", "истина", "+"})
 _NO = frozenset({"нет", "false", "0", "no", "n", "ложь"})
 _ABSENT = object()
+_REMEMBERED_NAMES = 4096
+_REMEMBERED_VALUES = 65_536
 
 
-_ENCODER = json.JSONEncoder(ensure_ascii=False, sort_keys=True, separators=(",", ":"))
+_ENCODER = msgspec.json.Encoder(order="sorted")
 
 
 def canonical_json(value: Any) -> bytes:
-    """One spelling per value: sorted keys, no spaces, UTF-8."""
-    return _ENCODER.encode(value).encode()
+    """One spelling per value: sorted keys, no spaces, UTF-8. UnicodeEncodeError: half a pair."""
+    return _ENCODER.encode(value)
 
 
-def record_key(source_code: str, region_code: str, entity: str, native_id: str) -> uuid.UUID:
-    """The first 16 bytes of sha256(source ␟ region ␟ entity ␟ native id)."""
-    text = UNIT.join((source_code, region_code, entity, native_id))
-    return uuid.UUID(bytes=hashlib.sha256(text.encode()).digest()[:16])
+def key_prefix(source_code: str, region_code: str, entity: str) -> str:
+    """What every record key of an entity and region is made of, before the native id."""
+    return UNIT.join((source_code, region_code, entity, ""))
+
+
+def record_key(source_code: str, region_code: str, entity: str, native_id: str) -> str:
+    """The first 16 bytes of sha256(source ␟ region ␟ entity ␟ native id), as 32 hex digits."""
+    text = key_prefix(source_code, region_code, entity) + native_id
+    return hashlib.sha256(text.encode()).hexdigest()[:32]
 
 
 # --- time ----------------------------------------------------------------------------------------
 
 
-@functools.lru_cache(maxsize=65_536)
 def parse_moment(
     text: str, formats: tuple[str, ...], zone: ZoneInfo, end_of_day: bool = False
 ) -> tuple[datetime, bool] | None:
@@ -154,9 +161,21 @@ _BOUNDS = {
     "population": (0, math.inf),
 }
 
+_SPACES = re.compile(r"[\s\u00a0\u202f]")
+
 # --- one canonical field -------------------------------------------------------------------------
 
 Reader = Callable[[Fields, Fields, datetime], Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Moment:
+    """A moment as it lands, and whether the source told the time of day."""
+
+    at: datetime
+    written: str
+    has_time: bool
+    observed_at: datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,16 +203,19 @@ def _origin(rule: FieldRule, context: _Context, *, keep_empty: bool) -> Getter:
 
         return joined
     getters = [_getter(name, context.nested) for name in rule.from_]
-    if len(rule.from_) == 1 and not context.nested and not rule.from_[0].startswith("@"):
-        column, nulls = rule.from_[0], context.nulls
+    is_path = context.nested and any("." in name for name in rule.from_)
+    if len(rule.from_) == 1 and not rule.from_[0].startswith("@") and not is_path:
+        name, empty = rule.from_[0], context.nulls
 
-        def cell(fields: Fields, derived: Fields) -> Any:
-            value = fields.get(column)
-            if value is None or (not keep_empty and value.strip() in nulls):
+        def only(fields: Fields, derived: Fields) -> Any:
+            value = fields.get(name)
+            if type(value) is str:
+                return value if keep_empty or value.strip() not in empty else _ABSENT
+            if value is None or type(value) is dict or type(value) is list:
                 return _ABSENT
             return value
 
-        return cell
+        return only
 
     def first(fields: Fields, derived: Fields) -> Any:
         found: Any = _ABSENT
@@ -215,6 +237,15 @@ def _origin(rule: FieldRule, context: _Context, *, keep_empty: bool) -> Getter:
     return first
 
 
+def _plain_field(rule: FieldRule, context: _Context) -> str | None:
+    """The one field of the record that a rule takes as it is; None for every other rule."""
+    if len(rule.from_) != 1 or rule.when or rule.from_[0].startswith("@"):
+        return None
+    if context.nested and "." in rule.from_[0]:
+        return None
+    return rule.from_[0]
+
+
 def _compile(
     name: str, field_type: FieldType, rule: FieldRule, context: _Context
 ) -> tuple[Reader, str]:
@@ -234,11 +265,26 @@ def _compile(
 
     get = conditional if conditions else origin
 
+    plain = _plain_field(rule, context) if field_type == "text" and not rule.values else None
+    if plain is not None:
+        empty = context.nulls
+
+        def trimmed(fields: Fields, derived: Fields, observed_at: datetime) -> Any:
+            value = fields.get(plain)
+            if type(value) is str:
+                value = value.strip()
+                return None if value in empty else value
+            if value is None or type(value) is dict or type(value) is list:
+                return None
+            return as_text(value).strip()
+
+        return trimmed, blame
+
     def text(fields: Fields, derived: Fields, observed_at: datetime) -> Any:
         value = get(fields, derived)
         if value is _ABSENT:
             return None
-        result = as_text(value)
+        result = value if type(value) is str else as_text(value)
         if field_type == "text":
             result = result.strip()
         if rule.values:
@@ -252,8 +298,11 @@ def _compile(
         if value is _ABSENT:
             return None
         try:
-            result = float(re.sub(r"[\s\u00a0\u202f]", "", as_text(value)).replace(",", "."))
-        except ValueError:
+            if type(value) is float or type(value) is int:
+                result = float(value)
+            else:
+                result = float(_SPACES.sub("", as_text(value)).replace(",", "."))
+        except (ValueError, OverflowError):
             result = math.nan
         if not math.isfinite(result):
             raise RecordError("bad_number", f"{blame} is {as_text(value)[:80]!r}", field=blame)
@@ -285,12 +334,17 @@ def _compile(
         raise RecordError("bad_boolean", f"{blame} is {word[:80]!r}", field=blame)
 
     formats = rule.formats or context.formats
+    known: dict[str, Moment] = {}
 
     def moment(fields: Fields, derived: Fields, observed_at: datetime) -> Any:
         value = get(fields, derived)
         if value is _ABSENT:
             return None
         written = as_text(value).strip()
+        found = known.get(written)
+        # What is plausible depends on the load; a mapper serves one.
+        if found is not None and found.observed_at == observed_at:
+            return found
         parsed = parse_moment(written, formats, context.zone, rule.end_of_day)
         if parsed is None:
             raise RecordError(
@@ -300,11 +354,15 @@ def _compile(
             )
         if not is_plausible(parsed[0], observed_at):
             raise RecordError("date_out_of_range", f"{blame} is {written[:40]!r}", field=blame)
-        return parsed
+        if len(known) >= _REMEMBERED_VALUES:
+            known.clear()
+        found = Moment(parsed[0], parsed[0].isoformat(), parsed[1], observed_at)
+        known[written] = found
+        return found
 
     def day(fields: Fields, derived: Fields, observed_at: datetime) -> Any:
         parsed = moment(fields, derived, observed_at)
-        return None if parsed is None else parsed[0].date()
+        return None if parsed is None else parsed.at.date().isoformat()
 
     readers: dict[FieldType, Reader] = {
         "text": text,
@@ -343,6 +401,8 @@ class Pseudonymiser:
         self._kinds = dict(entity.identity)
         self._nulls = frozenset(entity.nulls)
         self._columns: dict[tuple[str, ...], list[tuple[str, str]]] = {}
+        self._named: dict[str, Any] = {}
+        self._pseudonyms: dict[tuple[str, str], str] = {}
         self._anywhere = {
             path[3:]: kind for path, kind in entity.identity.items() if path.startswith("**.")
         }
@@ -366,7 +426,18 @@ class Pseudonymiser:
             for name, kind in self._replaced(tuple(fields)):
                 result[name] = self._replace(kind, fields[name], taken)
             return result, taken
-        result = {name: self._walk(value, (name,), taken) for name, value in fields.items()}
+        result = dict(fields)
+        named = self._named
+        for name, value in fields.items():
+            told = named.get(name, _ABSENT)
+            if told is _ABSENT:
+                told = self._learn(name)
+            if told is not None:
+                result[name] = self._replace(told, value, taken)
+            elif type(value) is dict or type(value) is list:
+                result[name] = self._walk(value, (name,), taken)
+        if not taken:
+            return result, taken
         accounts = {
             value: pseudonym for pseudonym, (kind, value) in taken.items() if kind == "account"
         }
@@ -395,19 +466,34 @@ class Pseudonymiser:
             for name, value in derived.items()
         }
 
-    def _walk(self, value: Any, path: tuple[str, ...], taken: dict[str, Any]) -> Any:
+    def _learn(self, name: str) -> IdentityKind | None:
+        """The kind of a field of the record itself; most records have the same few names."""
+        if len(self._named) >= _REMEMBERED_NAMES:
+            self._named.clear()
+        kind = self._kind_at((name,))
+        self._named[name] = kind
+        return kind
+
+    def _kind_at(self, path: tuple[str, ...]) -> IdentityKind | None:
         kind = self._anywhere.get(path[-1])
         if kind is None:
             kind = next((k for parts, k in self._paths if _matches(parts, path)), None)
-        if kind is None:
-            kind = undeclared_identity(path[-1])
+        return undeclared_identity(path[-1]) if kind is None else kind
+
+    def _walk(self, value: Any, path: tuple[str, ...], taken: dict[str, Any]) -> Any:
+        """The parts of a value that is no identity itself."""
+        if isinstance(value, dict):
+            return {name: self._part(part, (*path, name), taken) for name, part in value.items()}
+        if isinstance(value, list):
+            inside = (*path, "*")
+            return [self._part(part, inside, taken) for part in value]
+        return value
+
+    def _part(self, value: Any, path: tuple[str, ...], taken: dict[str, Any]) -> Any:
+        kind = self._kind_at(path)
         if kind is not None:
             return self._replace(kind, value, taken)
-        if isinstance(value, dict):
-            return {k: self._walk(v, (*path, k), taken) for k, v in value.items()}
-        if isinstance(value, list):
-            return [self._walk(v, (*path, "*"), taken) for v in value]
-        return value
+        return self._walk(value, path, taken)
 
     def _replace(self, kind: str, value: Any, taken: dict[str, tuple[str, str]]) -> Any:
         # A record that comes back from quarantine may carry pseudonyms already.
@@ -419,9 +505,14 @@ class Pseudonymiser:
         # Communities have negative ids on VK, 0 is nobody: neither is a person.
         if kind == "account" and (written.startswith("-") or written == "0"):
             return value
-        pseudonym = self._vault.pseudonym(kind, written)
-        taken[pseudonym] = (kind, written)
-        return pseudonym
+        known = self._pseudonyms.get((kind, written))
+        if known is None:
+            if len(self._pseudonyms) >= _REMEMBERED_VALUES:
+                self._pseudonyms.clear()
+            known = self._vault.pseudonym(kind, written)
+            self._pseudonyms[kind, written] = known
+        taken[known] = (kind, written)
+        return known
 
 
 def _matches(parts: tuple[str, ...], path: tuple[str, ...]) -> bool:
@@ -449,9 +540,13 @@ def _scrub(value: Any, accounts: dict[str, str]) -> Any:
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """What lands of one item."""
+    """What lands of one item.
 
-    key: uuid.UUID
+    With `key: content` there is no key yet, and `native_id` is the digest of the content: which
+    of several equal records this is, only the loader sees, who has all of them.
+    """
+
+    key: str | None
     native_id: str
     payload: bytes
     record: bytes
@@ -461,16 +556,13 @@ class Row:
 
 
 class Mapper:
-    """Turns items of one entity and region into rows, by the YAML's declarations.
-
-    One mapper serves one load: it counts identical records of `key: content`.
-    """
+    """Turns items of one entity and region into rows, by the YAML's declarations."""
 
     def __init__(self, source: Source, entity: Entity, region: Region, vault: Vault) -> None:
         self._source = source
         self._entity = entity
         self._region = region
-        self._nested = source.kind in ("open311", "vk")
+        self._nested = source.is_nested(entity)
         self._pseudonymiser = Pseudonymiser(entity, vault, nested=self._nested)
         context = _Context(
             nulls=frozenset(entity.nulls),
@@ -496,7 +588,8 @@ class Mapper:
             )[0]
         )
         self._volatile = frozenset(entity.volatile)
-        self._ordinals: dict[bytes, int] = {}
+        self._prefix = key_prefix(source.code, region.code, entity.name)
+        self._separator = "/" if entity.role == "event" else "_"
 
     def native_id_of(self, fields: Fields, derived: Fields) -> str | None:
         """The native id when the declared key is filled, without touching anything else."""
@@ -516,11 +609,7 @@ class Mapper:
 
     def _native_id(self, payload: Fields, derived: Fields) -> str:
         if self._key is None:
-            # The content is the key; identical records are told apart by their ordinal.
-            digest = hashlib.sha256(canonical_json(self._lasting(payload))).digest()[:16]
-            ordinal = self._ordinals.get(digest, 0) + 1
-            self._ordinals[digest] = ordinal
-            return f"{digest.hex()}/{ordinal}"
+            return hashlib.sha256(canonical_json(self._lasting(payload))).hexdigest()[:32]
         parts = []
         for name, getter in self._key:
             value = getter(payload, derived)
@@ -528,8 +617,7 @@ class Mapper:
             if written in self._context.nulls:
                 raise RecordError("missing_key", f"{name} is empty", field=name)
             parts.append(written)
-        separator = "/" if self._entity.role == "event" else "_"
-        return separator.join(parts)
+        return self._separator.join(parts)
 
     def _lasting(self, payload: Fields) -> Fields:
         if not self._volatile:
@@ -548,21 +636,18 @@ class Mapper:
             if value is None:
                 continue
             if field_type == "datetime":
-                moment, has_time = value
-                record[name] = moment.isoformat()
-                if name in ("received_at", "closed_at"):
-                    record[f"{name[:-3]}_has_time"] = has_time
-            elif isinstance(value, date):
-                record[name] = value.isoformat()
+                record[name] = value.written
+                if name == "received_at" or name == "closed_at":
+                    record[f"{name[:-3]}_has_time"] = value.has_time
             else:
                 record[name] = value
         if self._source.deadline == "source" and "source_due_at" in record:
             record["due_at"] = record["source_due_at"]
         changed = None if self._changed is None else self._changed(payload, derived, observed_at)
         try:
-            # The ordinal of a content key is taken last: a refused record must not use one up.
             native_id = self._native_id(payload, derived)
-            record["native_id"] = native_id
+            if self._key is not None:
+                record["native_id"] = native_id
             payload_json = canonical_json(payload)
             record_json = canonical_json(record)
             lasting = payload_json if not self._volatile else canonical_json(self._lasting(payload))
@@ -571,12 +656,14 @@ class Mapper:
         if b"\\u0000" in payload_json and _holds_nul(payload):
             raise RecordError("invalid_character", "a NUL character")
         return Row(
-            key=record_key(self._source.code, self._region.code, self._entity.name, native_id),
+            key=None
+            if self._key is None
+            else hashlib.sha256((self._prefix + native_id).encode()).hexdigest()[:32],
             native_id=native_id,
             payload=payload_json,
             record=record_json,
             content_hash=hashlib.sha256(lasting + b"\n" + record_json).digest(),
-            changed_at=None if changed is None else changed[0],
+            changed_at=None if changed is None else changed.at,
             identities=identities,
         )
 

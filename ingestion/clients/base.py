@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from fnmatch import fnmatchcase
 from pathlib import Path
@@ -33,14 +33,30 @@ class Item:
     raw: bytes | None = None
 
 
+class Block(Protocol):
+    """Items that were not told apart yet: whoever converts the page does it. Picklable."""
+
+    def items(self) -> list[Item]: ...
+
+
 @dataclass(slots=True)
 class Page:
-    """Some items that came together; `sha256` is that of the file or answer they were in."""
+    """Some items that came together, or a block of them.
+
+    `sha256` is that of the file or answer they were in. `found` is what reading it told about
+    its form: encoding, separator, sheet, layout.
+    """
 
     items: list[Item]
     sha256: str | None = None
     bytes_read: int = 0
     unknown_columns: tuple[str, ...] = ()
+    block: Block | None = None
+    found: dict[str, str] = field(default_factory=dict)
+
+    def emptied(self) -> Page:
+        """The page without its items."""
+        return replace(self, items=[], block=None)
 
 
 @dataclass(slots=True)

@@ -8,9 +8,9 @@ from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
 from ingestion.clients.base import Delivery, LocalFile, Page, files_of
-from ingestion.clients.tabular import read_table
 from ingestion.clients.transport import Pace, Transport, nameless_file, without_secrets
 from ingestion.errors import FetchError
+from ingestion.formats.files import read_file
 from ingestion.source import Entity, FileTime, Region, Source, Window
 
 
@@ -41,12 +41,12 @@ def local_path(path: Path, source: Source) -> LocalFile:
     return LocalFile.measure(path)
 
 
-def reread_table(entity: Entity, content: bytes, name: str) -> Iterator[Page]:
+def reread_file(entity: Entity, content: bytes, name: str) -> Iterator[Page]:
     """A table from its bytes."""
     with nameless_file() as path:
         path.write_bytes(content)
         measured = LocalFile.measure(path)
-        yield from read_table(path, entity, name=name, sha256=measured.sha256, size=measured.size)
+        yield from read_file(path, entity, name=name, sha256=measured.sha256, size=measured.size)
 
 
 def transport_of(source: Source, *, bearer: bool = True) -> Transport:
@@ -90,7 +90,7 @@ class TableClient:
             file = local_path(path, self._source)
             yield Delivery(
                 name=file.name,
-                pages=read_table(path, entity, name=file.name, sha256=file.sha256, size=file.size),
+                pages=read_file(path, entity, name=file.name, sha256=file.sha256, size=file.size),
                 observed_at=observed_at,
                 sha256=file.sha256,
             )
@@ -101,7 +101,7 @@ class TableClient:
 
     def _remote_pages(self, entity: Entity, url: str, parameters: dict[str, str]) -> Iterator[Page]:
         with self._transport.fetch(url, parameters) as answer:
-            yield from read_table(
+            yield from read_file(
                 answer.path,
                 entity,
                 name=answer.address,
@@ -110,7 +110,7 @@ class TableClient:
             )
 
     def reread(self, entity: Entity, content: bytes, name: str) -> Iterator[Page]:
-        yield from reread_table(entity, content, name)
+        yield from reread_file(entity, content, name)
 
 
 class RegisterClient(TableClient):

@@ -1,0 +1,213 @@
+"""Pages in, lines for COPY out: in this process, and for large deliveries in others beside it.
+
+Mapping is the costly part of a load, and records are independent of each other: after the first
+pages, worker processes take them over. The order of the pages is kept.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+from collections import deque
+from collections.abc import Iterator
+from concurrent.futures import Future, ProcessPoolExecutor
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from ingestion.clients.base import Item, Page
+from ingestion.errors import RecordError
+from ingestion.evidence import pack
+from ingestion.mapping import Mapper, Row, record_key
+from ingestion.source import Entity, Region, Source
+from ingestion.vault import Vault
+
+# A worker takes half a second to start: a load that is over sooner does without.
+_ALONE_ROWS = 20_000
+_MOST_WORKERS = 4
+# Pages that wait for each worker: bounds the memory.
+_AHEAD = 2
+
+_NULL = b"\\N"
+
+
+@dataclass(slots=True)
+class Refused:
+    """A record that cannot land, as it is kept."""
+
+    error: RecordError
+    content: bytes
+    lasting: bytes | None
+    native_id: str | None
+    row_number: int | None
+
+
+@dataclass(slots=True)
+class Converted:
+    """What became of a page.
+
+    `lines` are rows in COPY's text format, in the order of `COLUMNS`. `present` are the keys of
+    refused records; `is_whole` is False when one of them has no key.
+    """
+
+    page: Page
+    read: int = 0
+    landed: int = 0
+    lines: bytes = b""
+    identities: dict[str, tuple[str, str]] = field(default_factory=dict)
+    refused: list[Refused] = field(default_factory=list)
+    present: list[str] = field(default_factory=list)
+    is_whole: bool = True
+
+
+COLUMNS = (
+    "record_key, native_id, payload, record, payload_hash, changed_at, file_sha256, row_number,"
+    " known_load_id"
+)
+
+
+def _text(value: str) -> bytes:
+    """A text in COPY's format: backslash, tab and line ends are escaped."""
+    escaped = value.encode().replace(b"\\", b"\\\\").replace(b"\t", b"\\t")
+    return escaped.replace(b"\n", b"\\n").replace(b"\r", b"\\r")
+
+
+class Converter:
+    """Converts the items of one entity and region. `known_load_id` is set on replay."""
+
+    def __init__(
+        self,
+        source: Source,
+        entity: Entity,
+        region: Region,
+        vault: Vault,
+        observed_at: datetime,
+        known_load_id: int | None = None,
+    ) -> None:
+        self._made_of = (source, entity, region, vault, observed_at, known_load_id)
+        self._names = (source.code, region.code, entity.name)
+        self._mapper = Mapper(source, entity, region, vault)
+        self._observed_at = observed_at
+        self._known = _NULL if known_load_id is None else str(known_load_id).encode()
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return Converter, self._made_of
+
+    def row(self, item: Item) -> Row:
+        """One row. Raises RecordError."""
+        if item.error is not None:
+            raise item.error
+        return self._mapper.land(item.fields, item.derived, self._observed_at)
+
+    def line(self, row: Row, row_number: int | None, sha256: bytes, known: bytes) -> bytes:
+        """A row in COPY's text format. In JSON every control character is escaped already."""
+        return b"\t".join(
+            (
+                _NULL if row.key is None else row.key.encode(),
+                _text(row.native_id),
+                row.payload.replace(b"\\", b"\\\\"),
+                row.record.replace(b"\\", b"\\\\"),
+                b"\\\\x" + row.content_hash.hex().encode(),
+                _NULL if row.changed_at is None else row.changed_at.isoformat().encode(),
+                sha256,
+                _NULL if row_number is None else str(row_number).encode(),
+                known,
+            )
+        )
+
+    def page(self, page: Page) -> Converted:
+        """Every item of a page: a line, or refused with its reason."""
+        items = page.items if page.block is None else page.block.items()
+        # What goes back to the loader is the page without what it held.
+        result = Converted(page.emptied())
+        result.read = len(items)
+        sha256 = _NULL if page.sha256 is None else page.sha256.encode()
+        lines = []
+        for item in items:
+            try:
+                row = self.row(item)
+            except RecordError as error:
+                self._refuse(item, error, result)
+                continue
+            lines.append(self.line(row, item.row_number, sha256, self._known))
+            if row.identities:
+                result.identities.update(row.identities)
+        result.landed = len(lines)
+        if lines:
+            lines.append(b"")
+            result.lines = b"\n".join(lines)
+        return result
+
+    def again(self, item: Item, row_number: int | None, known_load_id: int) -> Converted:
+        """A single record of the quarantine entry of a load. Raises RecordError."""
+        row = self.row(item)
+        line = self.line(row, row_number, _NULL, str(known_load_id).encode())
+        return Converted(Page([]), 1, 1, line + b"\n", row.identities)
+
+    def _refuse(self, item: Item, error: RecordError, result: Converted) -> None:
+        native_id = self._mapper.native_id_of(item.fields, item.derived)
+        if native_id is None:
+            # Which record this is nobody knows, so nobody knows which have vanished.
+            result.is_whole = False
+        else:
+            source, region, entity = self._names
+            result.present.append(record_key(source, region, entity, native_id))
+        lasting = self._mapper.lasting(item.fields) if item.fields else None
+        result.refused.append(Refused(error, pack(item), lasting, native_id, item.row_number))
+
+
+_converter: Converter | None = None
+
+
+def _set_up(converter: Converter) -> None:
+    global _converter
+    _converter = converter
+
+
+def _convert(page: Page) -> Converted:
+    if _converter is None:
+        raise RuntimeError("the worker was not set up")
+    return _converter.page(page)
+
+
+def convert(pages: Iterator[Page], converter: Converter) -> Iterator[Converted]:
+    """Every page converted, in order. What `pages` raises comes after all pages before it."""
+    alone = 0
+    for page in pages:
+        result = converter.page(page)
+        alone += result.read
+        yield result
+        if alone >= _ALONE_ROWS:
+            break
+    else:
+        return
+    yield from _beside(pages, converter)
+
+
+def _beside(pages: Iterator[Page], converter: Converter) -> Iterator[Converted]:
+    workers = max(1, min(_MOST_WORKERS, os.cpu_count() or 1))
+    failure: Exception | None = None
+    waiting: deque[Future[Converted]] = deque()
+    with ProcessPoolExecutor(
+        workers,
+        mp_context=multiprocessing.get_context("spawn"),
+        initializer=_set_up,
+        initargs=(converter,),
+    ) as pool:
+        try:
+            while True:
+                try:
+                    page = next(pages, None)
+                except Exception as error:
+                    failure, page = error, None
+                if page is None:
+                    break
+                waiting.append(pool.submit(_convert, page))
+                if len(waiting) > workers * _AHEAD:
+                    yield waiting.popleft().result()
+            while waiting:
+                yield waiting.popleft().result()
+        finally:
+            for future in waiting:
+                future.cancel()
+    if failure is not None:
+        raise failure

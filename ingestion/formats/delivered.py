@@ -1,0 +1,53 @@
+"""The file that is being read, and how it is refused."""
+
+from __future__ import annotations
+
+import io
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO
+
+from ingestion.errors import UnreadableAnswer
+
+# A record is smaller than this; what is larger is no record but a mistake, or meant to harm.
+LONGEST_RECORD = 64 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class DeliveredFile:
+    """A file at hand: its path, the name it goes by, its digest and its size in bytes."""
+
+    path: Path
+    name: str
+    sha256: str | None
+    size: int
+
+    def refused(self, code: str, detail: str) -> UnreadableAnswer:
+        """The error that keeps the whole file: it is held open, for it may be nameless."""
+        return UnreadableAnswer(
+            code, f"{self.name}: {detail}", content=self.path.open("rb"), name=self.name
+        )
+
+
+class MeteredStream(io.RawIOBase):
+    """A stream that refuses to go on when a single record has taken too many bytes.
+
+    Parsers collect a record before they give it away; `record_ended` starts the count again.
+    """
+
+    def __init__(self, stream: BinaryIO, file: DeliveredFile) -> None:
+        self._stream = stream
+        self._file = file
+        self._taken = 0
+
+    def read(self, size: int = -1) -> bytes:
+        if self._taken > LONGEST_RECORD:
+            raise self._file.refused(
+                "record_too_large", f"no record ended within {LONGEST_RECORD >> 20} MB"
+            )
+        content = self._stream.read(size)
+        self._taken += len(content)
+        return content
+
+    def record_ended(self) -> None:
+        self._taken = 0

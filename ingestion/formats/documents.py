@@ -1,0 +1,143 @@
+"""JSON documents and JSON Lines, streamed: memory does not grow with the file."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, BinaryIO
+
+import ijson
+import msgspec
+
+from ingestion.clients.base import PAGE_ITEMS, Item, Page
+from ingestion.errors import RecordError
+from ingestion.formats.delivered import LONGEST_RECORD, DeliveredFile, MeteredStream
+from ingestion.formats.encoding import encoding_of, transcoded
+from ingestion.source import Entity
+
+_BLOCK = 2 << 20
+_BOM = b"\xef\xbb\xbf"
+
+_decode = msgspec.json.Decoder().decode
+
+
+def record_of(line: bytes) -> Any:
+    """One JSON value. ValueError when it is none."""
+    try:
+        return _decode(line)
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        # The standard's parser also takes halves of surrogate pairs, which the mapper refuses
+        # by name; what neither takes is no JSON.
+        return json.loads(line)
+
+
+@dataclass(frozen=True, slots=True)
+class Lines:
+    """A block of whole lines; `first` is the number of the first one, from 1."""
+
+    content: bytes
+    first: int
+
+    def items(self) -> list[Item]:
+        found = []
+        for number, line in enumerate(self.content.split(b"\n"), start=self.first):
+            if line and not line.isspace():
+                found.append(_item(line, number))
+        return found
+
+
+def _item(line: bytes, number: int) -> Item:
+    try:
+        record = record_of(line)
+    except (ValueError, RecursionError) as error:
+        reason = error.msg if isinstance(error, json.JSONDecodeError) else type(error).__name__
+        refused = RecordError("not_json", f"Line {number}: {reason}")
+        return Item({}, row_number=number, error=refused, raw=line)
+    if isinstance(record, dict):
+        return Item(record, row_number=number)
+    refused = RecordError("not_an_object", f"Line {number}")
+    return Item({}, row_number=number, error=refused, raw=line)
+
+
+def read_json_lines(file: DeliveredFile, entity: Entity) -> Iterator[Page]:
+    """One record a line. A line that is no JSON is refused alone."""
+    encoding = encoding_of(file, entity.format)
+    size = file.size
+    first = 1
+    with transcoded(file.path, encoding) as stream:
+        for content, lines in _blocks(file, stream):
+            block = Lines(content, first)
+            yield Page([], sha256=file.sha256, bytes_read=size, block=block, found=encoding.found)
+            first += lines
+            size = 0
+    if first == 1:
+        raise file.refused("empty_file", "it has no lines")
+
+
+def _blocks(file: DeliveredFile, stream: BinaryIO) -> Iterator[tuple[bytes, int]]:
+    """Blocks that end with a line, and the number of their line ends."""
+    rest = b""
+    is_first = True
+    while chunk := stream.read(_BLOCK):
+        if is_first:
+            chunk = chunk.removeprefix(_BOM)
+            is_first = False
+        head, found, tail = chunk.rpartition(b"\n")
+        if not found:
+            rest += chunk
+            if len(rest) > LONGEST_RECORD:
+                raise file.refused(
+                    "record_too_large", f"a line is longer than {LONGEST_RECORD >> 20} MB"
+                )
+            continue
+        yield rest + head, head.count(b"\n") + 1
+        rest = tail
+    if rest:
+        yield rest, 1
+
+
+def read_json(file: DeliveredFile, entity: Entity) -> Iterator[Page]:
+    """The elements of a list in a document: the document itself, or what `records` leads to."""
+    encoding = encoding_of(file, entity.format)
+    path = entity.format.records
+    prefix = f"{path}.item" if path else "item"
+    items: list[Item] = []
+    page = Page(items, sha256=file.sha256, bytes_read=file.size, found=encoding.found)
+    number = 0
+    try:
+        with transcoded(file.path, encoding) as binary:
+            stream = MeteredStream(binary, file)
+            for record in ijson.items(stream, prefix, use_float=True):
+                stream.record_ended()
+                number += 1
+                items.append(_element(record, number))
+                if len(items) >= PAGE_ITEMS:
+                    yield page
+                    items = []
+                    page = Page(items, sha256=file.sha256)
+    except (ijson.JSONError, UnicodeDecodeError) as error:
+        if items:
+            yield page
+        reason = str(error).splitlines()[0][:200] if str(error) else type(error).__name__
+        raise file.refused("not_json", f"after {number} records: {reason}") from None
+    if not number and not _is_empty_list(file, prefix):
+        where = f"`{path}`" if path else "the document"
+        raise file.refused("unexpected_answer", f"{where} is no list of records")
+    yield page
+
+
+def _element(record: Any, number: int) -> Item:
+    if isinstance(record, dict):
+        return Item(record, row_number=number)
+    refused = RecordError("not_an_object", f"Item {number}")
+    raw = json.dumps(record, ensure_ascii=False, default=str).encode("utf-8", "surrogatepass")
+    return Item({}, row_number=number, error=refused, raw=raw)
+
+
+def _is_empty_list(file: DeliveredFile, prefix: str) -> bool:
+    with file.path.open("rb") as stream:
+        wanted = prefix.removesuffix("item").rstrip(".")
+        return any(
+            path == wanted and event == "start_array" for path, event, _ in ijson.parse(stream)
+        )

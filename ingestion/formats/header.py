@@ -1,0 +1,253 @@
+"""The head of a table: where it stands, which layout it is, and the rows below it as pages."""
+
+from __future__ import annotations
+
+import csv
+import io
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import date, datetime, timedelta
+from datetime import time as time_of_day
+from itertools import chain
+from typing import Any
+
+from ingestion.clients.base import PAGE_ITEMS, Item, Page
+from ingestion.errors import RecordError
+from ingestion.formats.delivered import DeliveredFile
+from ingestion.mapping import known_fields, required_fields
+from ingestion.source import Entity
+
+# A row: its number in the file or sheet, from 1, and its cells.
+Cells = tuple[int, list[Any]]
+
+# How far down a heading is looked for.
+_FARTHEST_HEADING = 50
+
+
+def folded(column: str) -> str:
+    """One spelling of a heading: spaces, case and the letter Ё do not tell columns apart."""
+    return " ".join(column.replace("\ufeff", "").split()).casefold().replace("ё", "е")
+
+
+def cell_text(value: Any) -> str:
+    """A cell as text, so that the same register as CSV and as XLSX gives the same record."""
+    if isinstance(value, str):
+        return value
+    if value is None:
+        return ""
+    if isinstance(value, bool):
+        return "да" if value else "нет"
+    if isinstance(value, float):
+        return str(int(value)) if value.is_integer() and abs(value) < 1e15 else repr(value)
+    if isinstance(value, datetime):
+        if value.time() == time_of_day():
+            return value.date().isoformat()
+        return value.isoformat(sep=" ")
+    if isinstance(value, date | time_of_day):
+        return value.isoformat()
+    if isinstance(value, timedelta):
+        return str(value)
+    return str(value)
+
+
+@dataclass(slots=True)
+class Rows:
+    """Rows below a heading, not yet told apart into records."""
+
+    columns: list[str]
+    separator: str
+    discarded: frozenset[str]
+    derived: dict[str, str]
+    rows: list[Cells] = field(default_factory=list)
+
+    def items(self) -> list[Item]:
+        """A row that has more or fewer cells than the heading, or broken bytes, is marked."""
+        columns, width = self.columns, len(self.columns)
+        found = []
+        for number, values in self.rows:
+            cells = [value if type(value) is str else cell_text(value) for value in values]
+            extra = len(cells) - width
+            if extra > 0 and not any(cells[width:]):
+                del cells[width:]
+                extra = 0
+            joined = "".join(cells)
+            broken = not joined.isascii() and _BROKEN.search(joined) is not None
+            if broken or extra:
+                found.append(self._bad(number, cells, broken))
+                continue
+            fields: dict[str, Any] = dict(zip(columns, cells, strict=True))
+            for column in self.discarded:
+                del fields[column]
+            found.append(Item(fields, row_number=number, derived=dict(self.derived)))
+        return found
+
+    def _bad(self, number: int, cells: list[str], broken: bool) -> Item:
+        if broken:
+            error = RecordError("undecodable_text", f"Row {number}")
+        else:
+            error = RecordError(
+                "row_shape", f"Row {number} has {len(cells)} cells, the header {len(self.columns)}"
+            )
+        buffer = io.StringIO()
+        writer = csv.writer(buffer, delimiter=self.separator)
+        writer.writerow(self.columns)
+        writer.writerow(cells)
+        # The row with its heading, in the bytes in which it came: replay can read it as a file.
+        content = buffer.getvalue().encode("utf-8", "surrogateescape")
+        return Item({}, row_number=number, error=error, raw=content)
+
+
+# What `surrogateescape` makes of bytes that the encoding does not have.
+_BROKEN = re.compile("[\udc80-\udcff]")
+
+
+class Heading:
+    """What the columns of a table are called, spelled as the YAML spells them."""
+
+    def __init__(self, entity: Entity, file: DeliveredFile) -> None:
+        self._entity = entity
+        self._file = file
+        self._known = known_fields(entity)
+        self._spelling = {folded(column): column for column in self._known}
+        self._required = required_fields(entity)
+
+    def is_one(self, cells: list[Any]) -> bool:
+        """True when the row holds every column that is needed, whatever else it holds."""
+        present = {folded(cell_text(cell)) for cell in cells}
+        return all(any(folded(name) in present for name in group) for group in self._required)
+
+    def looks_repeated(self, cells: list[Any]) -> bool:
+        """True for a heading that comes again in mid-table, as on every printed page."""
+        first = next((cell for cell in cells if cell), None)
+        if not isinstance(first, str) or folded(first) not in self._spelling:
+            return False
+        return self.is_one(cells)
+
+    def columns(self, cells: list[Any]) -> list[str]:
+        """The names. UnreadableAnswer when one is missing or stands there twice."""
+        columns = [" ".join(cell_text(cell).replace("\ufeff", "").split()) for cell in cells]
+        while columns and not columns[-1]:
+            columns.pop()
+        if not columns:
+            raise self._file.refused("empty_file", "the first row is empty")
+        columns = [
+            self._spelling.get(folded(column), column) or f"№ {number}"
+            for number, column in enumerate(columns, start=1)
+        ]
+        repeated = sorted({column for column in columns if columns.count(column) > 1})
+        if repeated:
+            raise self._file.refused("repeated_column", f"twice: {', '.join(repeated)}")
+        present = set(columns)
+        missing = [" or ".join(g) for g in self._required if present.isdisjoint(g)]
+        if missing:
+            detail = f"missing: {', '.join(dict.fromkeys(missing))}; found: {', '.join(columns)}"
+            raise self._file.refused("missing_column", detail)
+        return columns
+
+    def unknown(self, columns: list[str]) -> tuple[str, ...]:
+        """Columns that the YAML does not name."""
+        unknown = tuple(column for column in columns if column not in self._known)
+        if unknown and self._entity.contract.columns == "freeze":
+            raise self._file.refused("unknown_column", f"unknown: {', '.join(unknown)}")
+        return unknown
+
+    def layout(self, columns: list[str]) -> dict[str, str]:
+        """The first declared layout whose columns are all there."""
+        layouts = self._entity.format.layouts
+        if not layouts:
+            return {}
+        present = {folded(column) for column in columns}
+        for name, needed in layouts.items():
+            if all(folded(column) in present for column in needed):
+                return {"layout": name}
+        told = "; ".join(f"{name}: {', '.join(needed)}" for name, needed in layouts.items())
+        raise self._file.refused(
+            "missing_column", f"no declared layout fits ({told}); found: {', '.join(columns)}"
+        )
+
+
+def table_pages(
+    rows: Iterator[Cells],
+    entity: Entity,
+    file: DeliveredFile,
+    found: dict[str, str],
+    *,
+    sheet: str | None,
+    separator: str = ",",
+) -> Iterator[Page]:
+    """The rows below the heading. UnreadableAnswer when there is no heading that fits."""
+    heading = Heading(entity, file)
+    try:
+        columns, rows = _below(heading, rows, entity, file)
+        block = _block(heading, columns, entity, sheet)
+        unknown = heading.unknown(columns)
+        found = {**found, **heading.layout(columns)}
+        footers = [re.compile(pattern, re.IGNORECASE) for pattern in entity.format.footer]
+        page = Page(
+            [],
+            sha256=file.sha256,
+            bytes_read=file.size,
+            unknown_columns=unknown,
+            block=block,
+            found=found,
+        )
+        for number, cells in rows:
+            if heading.looks_repeated(cells):
+                yield page
+                columns = heading.columns(cells)
+                block = _block(heading, columns, entity, sheet)
+                page = Page(
+                    [],
+                    sha256=file.sha256,
+                    unknown_columns=heading.unknown(columns),
+                    block=block,
+                )
+                continue
+            if footers and _is_footer(cells, footers):
+                continue
+            block.rows.append((number, cells))
+            if len(block.rows) >= PAGE_ITEMS:
+                yield page
+                block = _block(heading, columns, entity, sheet)
+                page = Page([], sha256=file.sha256, block=block)
+        yield page
+    except csv.Error as error:
+        raise file.refused("row_shape", str(error)) from None
+
+
+def _below(
+    heading: Heading, rows: Iterator[Cells], entity: Entity, file: DeliveredFile
+) -> tuple[list[str], Iterator[Cells]]:
+    """The columns, and the rows that follow the heading."""
+    declared = entity.format.header_row
+    farthest = _FARTHEST_HEADING if declared == "find" else declared
+    skipped: list[Cells] = []
+    for number, cells in rows:
+        skipped.append((number, cells))
+        is_it = heading.is_one(cells) if declared == "find" else number >= farthest
+        if is_it:
+            return heading.columns(cells), rows
+        if number >= farthest:
+            break
+    if not skipped:
+        raise file.refused("empty_file", "it has no rows")
+    # None fits: what the first row lacks is what has to be told.
+    return heading.columns(skipped[0][1]), chain(skipped[1:], rows)
+
+
+def _block(heading: Heading, columns: list[str], entity: Entity, sheet: str | None) -> Rows:
+    is_discarding = entity.contract.columns == "discard_value"
+    discarded = frozenset(heading.unknown(columns)) if is_discarding else frozenset()
+    separator = entity.format.separator
+    return Rows(
+        columns,
+        separator if len(separator) == 1 else ";",
+        discarded,
+        {} if sheet is None else {"sheet": sheet},
+    )
+
+
+def _is_footer(cells: list[Any], footers: list[re.Pattern[str]]) -> bool:
+    first = next((cell_text(cell).strip() for cell in cells if cell not in (None, "")), "")
+    return any(pattern.match(first) for pattern in footers)

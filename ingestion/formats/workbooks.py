@@ -1,0 +1,81 @@
+"""Workbooks: XLSX, XLS and ODS, read by calamine."""
+
+from __future__ import annotations
+
+import zipfile
+import zlib
+from collections.abc import Iterator
+from fnmatch import fnmatchcase
+
+from python_calamine import CalamineError, CalamineSheet, CalamineWorkbook, SheetTypeEnum
+
+from ingestion.clients.base import Page
+from ingestion.formats.delivered import DeliveredFile
+from ingestion.formats.header import Cells, table_pages
+from ingestion.source import Entity, Format
+
+# Deflate cannot pack more than this into a byte.
+_MOST_PER_BYTE = 1032
+_CHUNK = 1 << 20
+
+
+def read_workbook(file: DeliveredFile, entity: Entity) -> Iterator[Page]:
+    """The rows of the first sheet, or of every sheet that is declared."""
+    _check_size(file, entity.format)
+    try:
+        workbook = CalamineWorkbook.from_path(file.path)
+        names = _sheets(workbook, entity.format)
+        if not names:
+            told = ", ".join(workbook.sheet_names)
+            raise file.refused("missing_sheet", f"declared: {entity.format.sheet}; found: {told}")
+        for name in names:
+            sheet = workbook.get_sheet_by_name(name)
+            found = {"sheet": name} if len(workbook.sheet_names) > 1 else {}
+            yield from table_pages(_rows(sheet), entity, file, found, sheet=name)
+    except (CalamineError, zipfile.BadZipFile, OSError, ValueError, IndexError) as error:
+        raise file.refused("broken_workbook", f"{type(error).__name__}: {error}") from None
+
+
+def _sheets(workbook: CalamineWorkbook, declared: Format) -> list[str]:
+    tables = [
+        sheet.name for sheet in workbook.sheets_metadata if sheet.typ == SheetTypeEnum.WorkSheet
+    ]
+    if declared.sheet is None:
+        return tables[:1]
+    return [name for name in tables if fnmatchcase(name, declared.sheet)]
+
+
+def _rows(sheet: CalamineSheet) -> Iterator[Cells]:
+    for number, cells in enumerate(sheet.iter_rows(), start=1):
+        # Formatting leaves empty rows behind; they are no records.
+        if any(cell != "" for cell in cells):
+            yield number, cells
+
+
+def _check_size(file: DeliveredFile, declared: Format) -> None:
+    """Refuse an archive that unpacks to more than is declared, whatever its index says."""
+    if not zipfile.is_zipfile(file.path):
+        return
+    allowed = declared.max_unpacked_megabytes << 20
+    total = 0
+    try:
+        with zipfile.ZipFile(file.path) as archive:
+            told = sum(entry.file_size for entry in archive.infolist())
+            if told <= allowed:
+                for entry in archive.infolist():
+                    if entry.compress_size * _MOST_PER_BYTE <= allowed - total:
+                        total += entry.file_size
+                        continue
+                    # The index may lie: read on until the data end, not until the told size.
+                    entry.file_size = allowed + 1
+                    with archive.open(entry) as part:
+                        while total <= allowed and (chunk := part.read(_CHUNK)):
+                            total += len(chunk)
+    except (zipfile.BadZipFile, zlib.error, NotImplementedError, RuntimeError, EOFError) as error:
+        raise file.refused("broken_workbook", f"{type(error).__name__}: {error}") from None
+    if told > allowed or total > allowed:
+        raise file.refused(
+            "workbook_too_large",
+            f"it unpacks to {max(told, total) >> 20} MB, allowed are "
+            f"{declared.max_unpacked_megabytes} MB",
+        )

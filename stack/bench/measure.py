@@ -1,0 +1,98 @@
+"""A measure with its bound, and programs run and watched."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import subprocess
+import time
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from statistics import median
+from typing import Any
+
+import psutil
+
+_SAMPLING_SECONDS = 0.05
+
+
+@dataclass(frozen=True, slots=True)
+class Measure:
+    """One number and what it has to be: `at_least` or `at_most` the bound."""
+
+    name: str
+    value: float
+    unit: str
+    bound: float
+    direction: str
+
+    @property
+    def holds(self) -> bool:
+        if self.direction == "at_least":
+            return self.value >= self.bound
+        return self.value <= self.bound
+
+    def as_dict(self) -> dict[str, Any]:
+        """What `--json` prints of it."""
+        told = {name: value for name, value in asdict(self).items() if name != "name"}
+        return {**told, "value": round(self.value, 3), "holds": self.holds}
+
+
+def at_least(name: str, value: float, bound: float, unit: str = "ratio") -> Measure:
+    return Measure(name, value, unit, bound, "at_least")
+
+
+def at_most(name: str, value: float, bound: float, unit: str = "ratio") -> Measure:
+    return Measure(name, value, unit, bound, "at_most")
+
+
+def median_ratio(pairs: list[tuple[float, float]]) -> float:
+    """The median of first ÷ second over alternating pairs: noise strikes both of a pair alike."""
+    return median(first / second for first, second in pairs)
+
+
+@dataclass(frozen=True, slots=True)
+class Watched:
+    """A program that has run: wall-clock seconds, peak of its tree's memory in MB, its output."""
+
+    seconds: float
+    peak_megabytes: float
+    output: str
+
+
+def run_watched(command: list[str], environment: Mapping[str, str]) -> Watched:
+    """Run a program to its end; the memory of it and of its children is sampled.
+
+    RuntimeError with what it printed when it fails. Memory that processes share is counted once:
+    the proportional set size where the system tells it.
+    """
+    begun = time.perf_counter()
+    with subprocess.Popen(
+        command,
+        env={**os.environ, **environment},
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    ) as process:
+        watched = psutil.Process(process.pid)
+        peak = 0.0
+        while process.poll() is None:
+            peak = max(peak, _memory(watched))
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                process.wait(_SAMPLING_SECONDS)
+        seconds = time.perf_counter() - begun
+        output = process.stdout.read() if process.stdout else ""
+    if process.returncode != 0:
+        raise RuntimeError(f"{command[0]} ended with {process.returncode}:\n{output[-3000:]}")
+    return Watched(seconds, peak / (1 << 20), output)
+
+
+def _memory(process: psutil.Process) -> float:
+    total = 0.0
+    with contextlib.suppress(psutil.Error):
+        for one in [process, *process.children(recursive=True)]:
+            with contextlib.suppress(psutil.Error):
+                told = one.memory_full_info()
+                total += getattr(told, "pss", told.uss)
+    return total
