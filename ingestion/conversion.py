@@ -16,7 +16,6 @@ from datetime import datetime
 
 from ingestion.clients.base import Item, Page
 from ingestion.errors import RecordError
-from ingestion.evidence import pack
 from ingestion.mapping import Mapper, Row, record_key
 from ingestion.source import Entity, Region, Source
 from ingestion.vault import Vault
@@ -152,7 +151,7 @@ class Converter:
             source, region, entity = self._names
             result.present.append(record_key(source, region, entity, native_id))
         lasting = self._mapper.lasting(item.fields) if item.fields else None
-        result.refused.append(Refused(error, pack(item), lasting, native_id, item.row_number))
+        result.refused.append(Refused(error, item.packed(), lasting, native_id, item.row_number))
 
 
 _converter: Converter | None = None

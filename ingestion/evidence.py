@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 import hashlib
-import json
 from collections import Counter
 from dataclasses import dataclass
 from typing import Any
 
 import psycopg
 
-from ingestion.clients.base import Item
 from ingestion.errors import IngestionError, RecordError, UnreadableAnswer
 from ingestion.vault import Vault
 
-_ENVELOPE = "tsur_item"
 _BATCH = 1_000
 _PART_BYTES = 4 << 20
 
@@ -53,26 +50,6 @@ class Entry:
     is_whole_answer: bool
     file_name: str | None
     row_number: int | None
-
-
-def pack(item: Item) -> bytes:
-    """The bytes to keep of an item: its own, or its fields with what the client derived."""
-    if item.raw is not None:
-        return item.raw
-    envelope = {_ENVELOPE: {"fields": item.fields, "derived": item.derived}}
-    return json.dumps(envelope, sort_keys=True).encode()
-
-
-def unpack(packed: bytes) -> Item | None:
-    """The item of `pack`; None when the bytes are the source's own and must be read again."""
-    try:
-        envelope = json.loads(packed)
-    except ValueError:
-        return None
-    if not isinstance(envelope, dict) or set(envelope) != {_ENVELOPE}:
-        return None
-    item = envelope[_ENVELOPE]
-    return Item(item["fields"], derived=item["derived"])
 
 
 def _reason(error: IngestionError, native_id: str | None, row_number: int | None) -> str:

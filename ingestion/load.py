@@ -254,7 +254,7 @@ class Transfer:
         """The item of an entry: as it was packed, or from the source's own bytes."""
         work = self._work
         kept = evidence.content(work.connection, work.vault, entry)
-        item = evidence.unpack(kept)
+        item = Item.unpacked(kept)
         if item is None:
             name = entry.file_name or "record"
             pages = work.client.reread(work.entity, kept, name)

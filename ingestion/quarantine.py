@@ -10,7 +10,7 @@ import psycopg
 
 from ingestion import ledger
 from ingestion.evidence import Entry, open_entries
-from ingestion.ingest import CLIENTS
+from ingestion.ingest import client_of
 from ingestion.ledger import LoadCounts
 from ingestion.load import ProgressCallback, Work
 from ingestion.source import SOURCES_FOLDER, Source, load_sources
@@ -76,7 +76,7 @@ def replay(
         for (source_code, region_code, entity), entries in groups.items():
             source = known[source_code]
             region = source.region(region_code)
-            client = CLIENTS[source.kind](source, region)
+            client = client_of(source, region)
             work = Work(
                 connection,
                 vault,

@@ -73,12 +73,18 @@ def warehouse(warehouse_template: Warehouse) -> Iterator[Warehouse]:
         connection.execute(sql.SQL("drop database {copy} with (force)").format(**names))
 
 
+def real_data_folder() -> Path | None:
+    """The folder of real data; None where there is none."""
+    folder = Path(os.environ.get("TSUR_TEST_DATA", REPOSITORY.parent / "shared" / "data"))
+    return folder if (folder / "README.md").exists() else None
+
+
 @pytest.fixture(scope="session")
 def real_data() -> Path:
     """The folder of real data; the test is skipped, with the reason, where there is none."""
-    folder = Path(os.environ.get("TSUR_TEST_DATA", REPOSITORY.parent / "shared" / "data"))
-    if not (folder / "README.md").exists():
-        pytest.skip(f"the real data set is not here: {folder} (set TSUR_TEST_DATA)")
+    folder = real_data_folder()
+    if folder is None:
+        pytest.skip("the real data set is not beside this clone (set TSUR_TEST_DATA)")
     return folder
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -14,6 +15,7 @@ from ingestion.errors import FetchError, RecordError
 from ingestion.source import Entity, Region, Source, Window
 
 PAGE_ITEMS = 2_000
+_ENVELOPE = "tsur_item"
 _CHUNK = 1 << 20
 
 
@@ -31,6 +33,25 @@ class Item:
     derived: dict[str, Any] = field(default_factory=dict)
     error: RecordError | None = None
     raw: bytes | None = None
+
+    def packed(self) -> bytes:
+        """The bytes to keep: its own, or its fields with what the client derived."""
+        if self.raw is not None:
+            return self.raw
+        envelope = {_ENVELOPE: {"fields": self.fields, "derived": self.derived}}
+        return json.dumps(envelope, sort_keys=True).encode()
+
+    @classmethod
+    def unpacked(cls, packed: bytes) -> Item | None:
+        """The item of `packed`; None when the bytes are the source's own, to be read again."""
+        try:
+            envelope = json.loads(packed)
+        except ValueError:
+            return None
+        if not isinstance(envelope, dict) or set(envelope) != {_ENVELOPE}:
+            return None
+        kept = envelope[_ENVELOPE]
+        return cls(kept["fields"], derived=kept["derived"])
 
 
 class Block(Protocol):

@@ -8,11 +8,12 @@ import sys
 import time
 from pathlib import Path
 
-from ingestion.ingest import ingest
-from ingestion.source import load_source
-
 
 def main() -> None:
+    # Worker processes import this module again, and need none of it.
+    from ingestion.ingest import ingest
+    from ingestion.source import load_source
+
     source = load_source(Path(sys.argv[1]), {})
     begun = time.perf_counter()
     (load,) = ingest(

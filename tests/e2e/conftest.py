@@ -18,6 +18,7 @@ import pytest
 
 from stack.postgres import free_port, is_port_busy
 from stack.settings import REPOSITORY, Settings
+from tests.conftest import real_data_folder
 
 PROGRAM = REPOSITORY / "tsur"
 PORT_OFFSETS = (31, 32, 54, 80, 88, 90)
@@ -67,50 +68,89 @@ class Home:
         return status
 
 
+_given: set[int] = set()
+
+
 def free_port_base() -> int:
-    """A base whose every port is free at this moment."""
+    """A base whose every port is free at this moment, and that nobody here was given before."""
     for _ in range(50):
         base = free_port() // 100 * 100
+        if base in _given:
+            continue
         if 20000 < base < 60000 and not any(is_port_busy(base + one) for one in PORT_OFFSETS):
+            _given.add(base)
             return base
     raise RuntimeError("no free range of ports on this machine")
 
 
+class Rising:
+    """A home whose demo runs in the background until somebody needs it."""
+
+    def __init__(self, home: Home, *arguments: str) -> None:
+        self.home = home
+        self._log = home.folder.with_name(f"{home.folder.name}.log")
+        with self._log.open("wb") as log:
+            self._process = subprocess.Popen(
+                [str(PROGRAM), *arguments],
+                env={**os.environ, **home.variables, "TSUR_HOME": str(home.folder)},
+                cwd=REPOSITORY,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+            )
+
+    def risen(self) -> Home:
+        """The home, when its demo has ended; a failure shows what it printed."""
+        if self._process.wait(1500) != 0:
+            pytest.fail(self._log.read_text(errors="replace")[-8000:])
+        return self.home
+
+    def remove(self) -> None:
+        """Stop everything and leave nothing."""
+        self._process.terminate()
+        self._process.wait()
+        self.home.run("down", "--remove", check=False)
+        shutil.rmtree(self.home.folder, ignore_errors=True)
+        self._log.unlink(missing_ok=True)
+
+
+def new_home(prefix: str, **variables: str) -> Home:
+    folder = Path(tempfile.mkdtemp(prefix=prefix))
+    folder.chmod(0o755)
+    return Home(folder, {"TSUR_PORT_BASE": str(free_port_base()), **variables})
+
+
 @pytest.fixture(scope="session")
-def demo() -> Iterator[Home]:
+def rising(request: pytest.FixtureRequest) -> Iterator[dict[str, Rising]]:
+    """The demos that the chosen tests need, started side by side: each mostly waits."""
+    wanted = {name for item in request.session.items for name in getattr(item, "fixturenames", ())}
+    started: dict[str, Rising] = {}
+    try:
+        if "demo" in wanted and "TSUR_E2E_HOME" not in os.environ:
+            home = new_home("tsur-demo-", TSUR_SANDBOX_CASES=str(CASES))
+            started["demo"] = Rising(home, "demo")
+        data = real_data_folder()
+        if "demo_real" in wanted and "TSUR_E2E_REAL_HOME" not in os.environ and data is not None:
+            home = new_home("tsur-real-")
+            started["demo_real"] = Rising(home, "demo-real", "--data", str(data))
+        yield started
+    finally:
+        for one in started.values():
+            one.remove()
+
+
+@pytest.fixture(scope="session")
+def demo(rising: dict[str, Rising]) -> Home:
     """`tsur demo` on a small sandbox, in a home and on ports of its own."""
     ready = os.environ.get("TSUR_E2E_HOME")
-    if ready:
-        yield Home(Path(ready), {})
-        return
-    folder = Path(tempfile.mkdtemp(prefix="tsur-demo-"))
-    folder.chmod(0o755)
-    variables = {"TSUR_SANDBOX_CASES": str(CASES), "TSUR_PORT_BASE": str(free_port_base())}
-    home = Home(folder, variables)
-    try:
-        home.run("demo")
-        yield home
-    finally:
-        home.run("down", "--remove", check=False)
-        shutil.rmtree(folder, ignore_errors=True)
+    return Home(Path(ready), {}) if ready else rising["demo"].risen()
 
 
 @pytest.fixture(scope="session")
-def demo_real(real_data: Path) -> Iterator[Home]:
+def demo_real(real_data: Path, rising: dict[str, Rising]) -> Home:
     """`tsur demo-real` on the real data set, in a home and on ports of its own."""
     ready = os.environ.get("TSUR_E2E_REAL_HOME")
-    if ready:
-        yield Home(Path(ready), {})
-        return
-    folder = Path(tempfile.mkdtemp(prefix="tsur-real-"))
-    folder.chmod(0o755)
-    home = Home(folder, {"TSUR_PORT_BASE": str(free_port_base())})
-    try:
-        home.run("demo-real", "--data", str(real_data))
-        yield home
-    finally:
-        home.run("down", "--remove", check=False)
-        shutil.rmtree(folder, ignore_errors=True)
+    return Home(Path(ready), {}) if ready else rising["demo_real"].risen()
 
 
 @pytest.fixture(scope="session")
