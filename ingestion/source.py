@@ -53,6 +53,7 @@ Role = Literal[
     "media_item",
     "information_request",
     "correction",
+    "register",
 ]
 FieldType = Literal["text", "raw", "integer", "number", "boolean", "datetime", "date"]
 IdentityKind = Literal["person", "phone", "email", "account", "staff", "document", "address"]
@@ -355,6 +356,8 @@ CANONICAL_FIELDS: dict[str, dict[str, FieldType]] = {
         "decided_at": "datetime",
         "note": "text",
     },
+    # A register of a region's own: its fields are those that its YAML names, each with its type.
+    "register": {},
 }
 
 # Names under which sources deliver personal data without saying so. A field that matches and is
@@ -741,7 +744,7 @@ class Entity(_Declaration):
     @model_validator(mode="after")
     def _canonical(self) -> Entity:
         known = CANONICAL_FIELDS[self.role]
-        unknown = sorted(set(self.record) - set(known))
+        unknown = [] if self.role == "register" else sorted(set(self.record) - set(known))
         if unknown:
             raise ValueError(
                 f"record: {', '.join(unknown)} are no canonical fields of the role {self.role}; "
@@ -794,7 +797,7 @@ class Entity(_Declaration):
 
     def type_of(self, field: str) -> FieldType:
         """The type a canonical field is parsed as."""
-        return self.record[field].type or CANONICAL_FIELDS[self.role][field]
+        return self.record[field].type or CANONICAL_FIELDS[self.role].get(field, "text")
 
 
 # What other kinds declare too.

@@ -29,10 +29,12 @@ app = typer.Typer(
 source_app = typer.Typer(help="Sources as YAML.", no_args_is_help=True)
 sandbox_app = typer.Typer(help="The sandbox sources of this home.", no_args_is_help=True)
 superset_app = typer.Typer(help="Dashboards as code.", no_args_is_help=True)
+register_app = typer.Typer(help="Registers that people keep, as XLSX.", no_args_is_help=True)
 load_app = typer.Typer(help="What has been loaded.", no_args_is_help=True)
 app.add_typer(source_app, name="source")
 app.add_typer(sandbox_app, name="sandbox")
 app.add_typer(superset_app, name="superset")
+app.add_typer(register_app, name="register")
 app.add_typer(load_app, name="load")
 
 console = Console(stderr=True, highlight=False)
@@ -469,6 +471,113 @@ def source_validate(
     for one in paths:
         load_source(one, {})
         console.print(f"[green]✓[/] {one.name}")
+
+
+@register_app.command("list")
+def register_list(as_json: Json = False) -> None:
+    """Registers that people keep, and who asks for them. Example: tsur register list"""
+    from stack import pipeline
+
+    rows: list[dict[str, Any]] = []
+    for source in pipeline.registers():
+        for entity in source.entities.values():
+            if entity.template is not None:
+                rows.append(
+                    {
+                        "register": source.code,
+                        "title": entity.template.title,
+                        "regions": [region.code for region in source.regions],
+                        "clauses": entity.template.clauses,
+                    }
+                )
+    if as_json:
+        _print_json(rows)
+        return
+    _print_table(
+        [
+            {
+                **row,
+                "regions": ", ".join(row["regions"]),
+                "clauses": "; ".join(f"{code} {clause}" for code, clause in row["clauses"].items()),
+            }
+            for row in rows
+        ]
+    )
+
+
+@register_app.command("template")
+def register_template(
+    name: Annotated[str, typer.Argument(help="Register, or the path of its YAML.")],
+    region: Annotated[
+        str | None, typer.Option(help="Whose bodies and places the lists hold; otherwise all.")
+    ] = None,
+    output: Annotated[Path | None, typer.Option(help="The XLSX to write.")] = None,
+) -> None:
+    """An XLSX to fill in. Example: tsur register template measures --region tambov"""
+    from stack import pipeline
+
+    path = pipeline.write_register_template(name, region=region, output=output)
+    typer.echo(str(path))
+    console.print("Заполненный файл проверьте:", end=" ")
+    console.print(f"tsur register check {name} {shlex.quote(str(path))}", markup=False)
+
+
+@register_app.command("check")
+def register_check(
+    name: Annotated[str, typer.Argument(help="Register, or the path of its YAML.")],
+    file: Annotated[Path, typer.Argument(help="The returned XLSX.", exists=True, dir_okay=False)],
+    region: Annotated[
+        str | None, typer.Option(help="Otherwise the one that the template was made for.")
+    ] = None,
+    output: Annotated[Path | None, typer.Option(help="Where the marked copy goes.")] = None,
+    as_json: Json = False,
+) -> None:
+    """A returned file, whole; exit code 1 and a marked copy when something is wrong.
+
+    Example: tsur register check measures measures-tambov.xlsx
+    """
+    from stack import pipeline
+
+    found, marked = pipeline.check_register(name, file, region=region, output=output)
+    if as_json:
+        # Places and kinds only: what stands in the cells may be personal.
+        _print_json(
+            {
+                "register": found.register,
+                "region": found.region,
+                "rows": found.rows,
+                "marked": None if marked is None else str(marked),
+                "problems": [
+                    {"row": one.row, "column": one.column, "code": one.code, "kind": one.kind}
+                    for one in found.problems
+                ],
+            }
+        )
+    elif marked is None:
+        target = found.region or "РЕГИОН"
+        typer.echo(f"Ошибок нет, записей: {found.rows}. Загрузить:")
+        typer.echo(f"tsur ingest {name} --region {target} --file {shlex.quote(str(file))}")
+    else:
+        _print_table(_by_kind(found.problems), f"Записей: {found.rows}")
+        typer.echo(f"Ячейки отмечены, причины в столбце «Что исправить»: {marked}")
+    if found.problems:
+        raise typer.Exit(1)
+
+
+def _by_kind(problems: list[Any]) -> list[dict[str, Any]]:
+    """Problems by column and kind, with the first rows of each."""
+    rows: dict[tuple[str, str], list[int]] = {}
+    for one in problems:
+        rows.setdefault((one.column or "", one.kind), []).append(one.row)
+    return [
+        {
+            "столбец": column,
+            "что не так": kind,
+            "сколько": len(found),
+            "строки": ", ".join(str(row) for row in found[:10]) + (" …" if found[10:] else ""),
+        }
+        for (column, kind), found in rows.items()
+    ]
 
 
 @sandbox_app.command("truth")

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import csv
 import os
+import re
 import shutil
 import subprocess
 import time
@@ -35,6 +36,8 @@ from stack.settings import REPOSITORY, Settings, get_settings
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from ingestion.registers.check import Checked
 
 SOURCES_FOLDER = REPOSITORY / "ingestion" / "sources"
 DBT_PROJECT = REPOSITORY / "dbt_project"
@@ -79,6 +82,72 @@ def find_source(name: str) -> Source:
     raise PipelineError(
         f"There is no source '{name}' under ingestion/sources. See: tsur source list"
     )
+
+
+def registers() -> list[Source]:
+    """The sources that people keep by hand: those with a template. They need no home."""
+    declared = load_sources(SOURCES_FOLDER, {}).values()
+    return [
+        source
+        for source in declared
+        if any(entity.template is not None for entity in source.entities.values())
+    ]
+
+
+def find_register(name: str) -> Source:
+    """A register by its code, or by the path of its YAML."""
+    if name.endswith((".yml", ".yaml")):
+        return load_source(Path(name), {})
+    for path in SOURCES_FOLDER.glob("*.yml"):
+        if path.stem == name:
+            return load_source(path, {})
+    raise PipelineError(f"Реестра «{name}» нет. Какие есть: tsur register list")
+
+
+def write_register_template(name: str, *, region: str | None, output: Path | None) -> Path:
+    """An XLSX that a person can fill in; a file that is there already is never written over."""
+    from ingestion.registers.template import write_template
+
+    source = find_register(name)
+    content = write_template(source, region, datetime.now().date())
+    path = output or Path("-".join(filter(None, (source.code, region))) + ".xlsx")
+    try:
+        with path.open("xb") as file:
+            file.write(content)
+    except FileExistsError:
+        raise PipelineError(
+            f"Файл {path} уже есть, и в нём могут быть данные. Назовите другой: --output ФАЙЛ.xlsx"
+        ) from None
+    return path
+
+
+def check_register(
+    name: str, file: Path, *, region: str | None, output: Path | None
+) -> tuple[Checked, Path | None]:
+    """What is wrong with a returned register, and where the marked copy is (None: all right)."""
+    from ingestion.registers.check import check_register as check_workbook
+    from ingestion.registers.workbook import MOST_BYTES
+
+    source = find_register(name)
+    with file.open("rb") as opened:
+        content = opened.read(MOST_BYTES + 1)
+    found = check_workbook(source, content, region=region, observed_at=datetime.now().astimezone())
+    if found.marked is None:
+        return found, None
+    path = output or _beside(file)
+    try:
+        with path.open("xb") as marked:
+            marked.write(found.marked)
+    except FileExistsError:
+        raise PipelineError(f"Файл {path} уже есть. Назовите другой: --output ФАЙЛ.xlsx") from None
+    return found, path
+
+
+def _beside(file: Path) -> Path:
+    """A name beside the file that is still free: a copy that somebody corrects is not lost."""
+    stem = re.sub(r"-исправить(-\d+)?$", "", file.stem)
+    names = (f"{stem}-исправить{tail}.xlsx" for tail in ("", *(f"-{n}" for n in range(2, 1000))))
+    return next(path for path in map(file.with_name, names) if not path.exists())
 
 
 def modelled_sources(settings: Settings | None = None) -> list[Source]:

@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal
 from fastapi import Depends, FastAPI, HTTPException, Query, Request
 from fastapi.responses import Response
 
-from ingestion.sandbox import tables
+from ingestion.sandbox import registers, tables
 from ingestion.sandbox.feed import add_feeds
 from ingestion.sandbox.odnoklassniki import add_odnoklassniki
 from ingestion.sandbox.open311 import add_open311
@@ -30,6 +30,7 @@ _REGISTERS = {
     "duty_rosters": (tables.ROSTER_COLUMNS, tables.roster_rows),
     "checked_replies": (tables.CHECKED_COLUMNS, tables.checked_rows),
     "populations": (tables.POPULATION_COLUMNS, tables.population_rows),
+    **registers.TABLES,
 }
 
 
@@ -84,9 +85,8 @@ def build_app(world: World, token: str) -> FastAPI:
             raise HTTPException(404, f"нет такого реестра: {name}.{form}")
         columns, rows = _REGISTERS[name]
         if form == "xlsx":
-            return Response(
-                write_xlsx("Реестр", columns, rows(world, region)), media_type=XLSX_TYPE
-            )
+            sheet = "Данные" if name in registers.TABLES else "Реестр"
+            return Response(write_xlsx(sheet, columns, rows(world, region)), media_type=XLSX_TYPE)
         content = write_csv(columns, rows(world, region), encoding="cp1251")
         return Response(content, headers={"Content-Type": "text/csv; charset=windows-1251"})
 

@@ -1,0 +1,177 @@
+"""A template can be filled in without asking anybody, and nothing of it is ever loaded."""
+
+from __future__ import annotations
+
+import io
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import pytest
+from openpyxl import Workbook, load_workbook
+from openpyxl.utils import get_column_letter, range_boundaries
+
+from ingestion.errors import UnknownRegionError
+from ingestion.registers import contract
+from ingestion.registers.columns import NotARegisterError, columns_of, register_entity
+from ingestion.registers.template import write_template
+from ingestion.source import SOURCES_FOLDER, Source, load_sources
+from tests.ingestion.registers.conftest import HEADINGS, NOW, bytes_of, check
+
+SOURCES = load_sources(SOURCES_FOLDER, {})
+REGISTERS = [
+    source
+    for source in SOURCES.values()
+    if any(entity.template is not None for entity in source.entities.values())
+]
+TODAY = NOW.date()
+
+
+def template(source: Source, region: str | None = "tambov", day: date = TODAY) -> Workbook:
+    return load_workbook(io.BytesIO(write_template(source, region, day)))
+
+
+def options(book: Workbook, heading: str) -> list[Any]:
+    """What the drop-down of a column offers, followed to the cells that it points at."""
+    data, lists = book.worksheets[0], book["Справочники"]
+    letter = next(get_column_letter(cell.column) for cell in data[1] if cell.value == heading)
+    rule = next(
+        one
+        for one in data.data_validations.dataValidation
+        if str(one.sqref).startswith(f"{letter}2:")
+    )
+    if rule.type != "list":
+        return []
+    sheet, _, cells = str(rule.formula1).partition("!")
+    assert sheet == "Справочники"
+    left, top, right, bottom = range_boundaries(cells.replace("$", ""))
+    assert left == right
+    return [lists.cell(row, left).value for row in range(top, bottom + 1)]
+
+
+def test_the_issue_s_registers_are_all_there() -> None:
+    assert {source.code for source in REGISTERS} >= {
+        "votes",
+        "surveys",
+        "duty_rosters",
+        "checked_replies",
+        "bodies",
+        "populations",
+        "official_pages",
+        "projects",
+        "project_risks",
+        "indicators",
+        "measures",
+        "orders",
+        "media_plans",
+        "information_requests",
+        "corrections",
+    }
+
+
+@pytest.mark.parametrize("source", REGISTERS, ids=lambda source: source.code)
+def test_a_template_holds_headings_explanations_and_locked_lists_and_no_data(
+    source: Source,
+) -> None:
+    book = template(source)
+    data, notes, lists = book.worksheets
+    columns = columns_of(register_entity(source), ["tambov"], TODAY)
+    assert [cell.value for cell in data[1]] == [column.heading for column in columns]
+    assert data.max_row == 1
+    assert data.freeze_panes in ("A2", "B2")
+    assert lists.sheet_state == "hidden"
+    assert lists.protection.sheet
+    explained = [row[0].value for row in notes.iter_rows()]
+    assert set(explained) >= {column.heading for column in columns}
+    # What Excel refuses to open: a longer prompt or title.
+    for rule in data.data_validations.dataValidation:
+        assert len(rule.prompt) <= 255
+        assert len(rule.promptTitle) <= 32
+        assert len(rule.error) <= 255
+
+
+@pytest.mark.parametrize("region", ["jewish_ao"])
+@pytest.mark.parametrize("source", REGISTERS, ids=lambda source: source.code)
+def test_the_example_of_every_column_makes_a_row_that_passes(source: Source, region: str) -> None:
+    """An example is read off «Пояснения», as people read it, and typed in."""
+    book = template(source, region)
+    data, notes = book.worksheets[:2]
+    examples = {row[0].value: row[4].value for row in notes.iter_rows() if len(row) > 4}
+    data.append([examples[cell.value] for cell in data[1]])
+    found = check(source, bytes_of(book))
+    assert found.problems == []
+    assert (found.rows, found.region) == (1, region)
+
+
+def test_lists_hold_the_reference_of_the_region_only(small: Source) -> None:
+    tambov = options(template(small, "tambov"), "Исполнитель")
+    pskov = options(template(small, "pskov"), "Исполнитель")
+    assert "Министерство здравоохранения Тамбовской области" in tambov
+    assert set(tambov).isdisjoint(pskov)
+    assert options(template(small, None), "Исполнитель") == tambov + pskov
+    # The eight sector blocks; short names are accepted, but not offered.
+    assert len(options(template(small), "Блок")) == 8
+    assert options(template(small), "Состояние") == ["Запланирована", "Выполнена"]
+
+
+def test_lists_hold_what_is_valid_on_the_day(
+    small: Source, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "bodies.csv").write_text(
+        "region_code,body_name,aliases,valid_from,valid_to\n"
+        "tambov,Прежний орган,,2018-01-01,2025-01-01\n"
+        "tambov,Новый орган,,2025-01-01,\n",
+        encoding="utf-8",
+    )
+    (tmp_path / "blocks.csv").write_text(
+        "block_name,aliases,is_sector\nДороги,,true\n", encoding="utf-8"
+    )
+    (tmp_path / "regions.csv").write_text("region_code,region_name,act\n", encoding="utf-8")
+    monkeypatch.setattr(contract, "SEEDS_FOLDER", tmp_path)
+    contract.seed_rows.cache_clear()
+    try:
+        before = options(template(small, day=date(2024, 12, 31)), "Исполнитель")
+        after = options(template(small, day=date(2025, 1, 1)), "Исполнитель")
+    finally:
+        contract.seed_rows.cache_clear()
+    assert (before, after) == (["Прежний орган"], ["Новый орган"])
+
+
+def test_the_clause_of_the_region_s_act_is_told_and_its_absence_too(small: Source) -> None:
+    def notes(region: str) -> str:
+        cells = template(small, region)["Пояснения"]["A"]
+        return "\n".join(str(cell.value) for cell in cells)
+
+    assert "Тамбовская область: Распоряжение от 22.10.2020 № 747-р, 3.1.6" in notes("tambov")
+    assert "Псковская область: вне положения" in notes("pskov")
+
+
+def test_an_untouched_template_is_no_register(small: Source) -> None:
+    found = check(small, write_template(small, "tambov", TODAY))
+    assert [problem.code for problem in found.problems] == ["no_rows"]
+
+
+def test_no_cell_of_a_template_is_a_formula(small: Source) -> None:
+    text = "=HYPERLINK(1)"
+    entity = small.entities["rows"]
+    rules = {
+        name: rule.model_copy(update={"explanation": text, "example": text})
+        for name, rule in entity.record.items()
+    }
+    hostile = small.model_copy(
+        update={"entities": {"rows": entity.model_copy(update={"record": rules})}}
+    )
+    cells = [cell for sheet in template(hostile) for row in sheet.iter_rows() for cell in row]
+    assert any(cell.value == text for cell in cells)
+    assert {cell.data_type for cell in cells if cell.value == text} == {"s"}
+
+
+def test_a_source_that_nobody_keeps_has_no_template(small: Source) -> None:
+    with pytest.raises(NotARegisterError, match="не ведут вручную"):
+        write_template(SOURCES["pos"], "tambov", TODAY)
+    with pytest.raises(UnknownRegionError, match="no region 'omsk'"):
+        write_template(small, "omsk", TODAY)
+
+
+def test_the_columns_come_in_the_order_of_the_declaration_after_the_key(small: Source) -> None:
+    assert tuple(cell.value for cell in template(small).worksheets[0][1]) == HEADINGS
