@@ -163,6 +163,9 @@ class OdnoklassnikiClient:
             if number in _WAITS:
                 raise _Busy(error)
             raise error
+        if method == STREAM and not ({"feeds", "anchor"} & set(document)):
+            # The end of a stream has an anchor: this is no listing, so nothing has vanished.
+            raise _unexpected(content, name)
         return document, page
 
     # --- groups --------------------------------------------------------------------------------

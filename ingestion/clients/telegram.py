@@ -332,7 +332,8 @@ def messages_of(
             name=name,
         ) from None
     found = document.select("div.tgme_widget_message[data-post]")
-    if not found and document.select_one(".tgme_channel_info, .tgme_channel_history") is None:
+    if not found:
+        # A channel shows at least that it was created: without any message nothing was listed.
         raise UnreadableAnswer("unexpected_page", name, content=content, name=name)
     declared = {channel.name.casefold(): channel for channel in channels}
     return document, [_shown(node, declared) for node in found]
