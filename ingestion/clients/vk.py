@@ -316,7 +316,7 @@ class VkClient:
             response, page = self._once(method, {"offset": number, "count": 100})
         except UnreadableAnswer as error:
             kept = RecordError(error.code, error.detail)
-            return Page([Item({}, error=kept, raw=error.content)])
+            return Page([Item({}, error=kept, raw=error.content.read())])
         except (VkApiError, _Busy) as failure:
             # A recorded error is an answer too; a refused token is the server's own.
             error_told = failure.error if isinstance(failure, _Busy) else failure
