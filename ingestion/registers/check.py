@@ -299,17 +299,15 @@ class _Judge:
     ) -> None:
         # A key for this check alone: it makes equal names equal, and is forgotten.
         vault = Vault(base64.urlsafe_b64encode(secrets.token_bytes(32)))
-        self._whole = Mapper(source, entity, regions[0], vault)
+        # What is demanded of the values is judged apart: all of it, and for several regions.
+        reads = {name: without_constraints(rule) for name, rule in entity.record.items()}
+
+        def mapper(**changes: Any) -> Mapper:
+            return Mapper(source, entity.model_copy(update=changes), regions[0], vault)
+
+        self._whole = mapper(record=reads)
         self._fields = {
-            name: Mapper(
-                source,
-                entity.model_copy(
-                    update={"record": {name: without_constraints(rule)}, "key": "content"}
-                ),
-                regions[0],
-                vault,
-            )
-            for name, rule in entity.record.items()
+            name: mapper(record={name: rule}, key="content") for name, rule in reads.items()
         }
         self._entity = entity
         self._constraints = constraints(entity, [one.code for one in regions])
