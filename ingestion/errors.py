@@ -317,6 +317,10 @@ ERROR_TEXTS: dict[str, ErrorText] = {
         "Add `--with-later`: they are withdrawn with it, the newest first. Then load their "
         "windows and files again.",
     ),
+    "unknown_identity": ErrorText(
+        "A person is erased by a phone, e-mail, name, account, document or address.",
+        "Give at least one, as the person writes it; `tsur erase --help` shows how.",
+    ),
     "interrupted": ErrorText(
         "The load was cut off (the process died); nothing of it was committed.",
         "Nothing to do: the next run of the source loads the window again.",

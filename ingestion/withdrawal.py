@@ -48,9 +48,7 @@ group by is_unchanged, chunk
 _UNCHANGED = """
 select w.record_key, true as is_unchanged
 from landing_winners as w
-where not exists (
-    select 1 from {table} as r where r.record_key = w.record_key and r.load_id = %(load)s
-)
+where not exists (select 1 from landing_new as n where n.seq = w.seq)
 union all
 """
 
@@ -335,7 +333,6 @@ limit 1
 
 def remember(
     connection: psycopg.Connection[Any],
-    table: sql.Identifier,
     *,
     load_id: int,
     observed_at: datetime,
@@ -346,14 +343,15 @@ def remember(
     """Keep what a load saw without landing it, so that an earlier one can be withdrawn.
 
     Called in the transaction of the load, after its rows have landed, while the temporary tables
-    `landing_winners` and `landing_present` are there. `absence` is what not being listed meant
-    (`complete`, `window` or None). `is_all_new`: everything landed, so nothing need be compared.
+    `landing_winners`, `landing_new` and `landing_present` are there. `absence` is what not being
+    listed meant (`complete`, `window` or None). `is_all_new`: every winner landed, so nothing need
+    be compared.
     """
     connection.execute(
         "update ops.loads set observed_at = %s, is_stale = %s, absence = %s where load_id = %s",
         [observed_at, is_stale, absence, load_id],
     )
-    seen = sql.SQL("" if is_all_new else _UNCHANGED).format(table=table) + sql.SQL(_REFUSED)
+    seen = sql.SQL(("" if is_all_new else _UNCHANGED) + _REFUSED)
     query = sql.SQL(_REMEMBER).format(chunk=sql.Literal(_KEYS_PER_PART), seen=seen)
     connection.execute(query, {"load": load_id})
 

@@ -21,7 +21,7 @@
         longitude numeric, municipality text, regime text, is_59fz boolean,
         is_fast_track boolean, rating numeric, is_reopened boolean, external_number text,
         applicant_key text, author_key text, parent_native_id text, is_by_body boolean,
-        is_deleted_at_source boolean, url text
+        is_deleted_at_source boolean, url text, text_hash text, normalised_text_hash text
 {%- endmacro %}
 
 {#- `message_text`: an expression, where a source writes its texts in a way of its own. -#}
@@ -60,6 +60,9 @@
         {{ message_text }} as message_text,
         fields.reply_text,
         fields.url,
+        -- what stands in for a text that was erased
+        fields.text_hash as erased_text_hash,
+        fields.normalised_text_hash as erased_normalised_text_hash,
         -- bodies and people
         fields.received_body,
         fields.body,

@@ -23,6 +23,9 @@ joined as (
     select
         records.*,
         coalesce(records.message_text, cards.message_text) as full_text,
+        coalesce(records.erased_text_hash, cards.erased_text_hash) as full_erased_text_hash,
+        coalesce(records.erased_normalised_text_hash, cards.erased_normalised_text_hash)
+            as full_erased_normalised_text_hash,
         coalesce(records.reply_text, cards.reply_text) as full_reply,
         coalesce(records.address, cards.address) as full_address,
         coalesce(records.municipality, cards.municipality) as municipality_label,
@@ -115,12 +118,15 @@ select
     -- content
     full_text as message_text,
     full_reply as reply_text,
+    -- Of an erased text the hashes are kept: it finds its block and its duplicates as before.
     case
         when btrim(full_text) <> '' then encode(sha256(convert_to(full_text, 'UTF8')), 'hex')
+        else full_erased_text_hash
     end as text_hash,
     -- Shorter texts ("Спасибо!") are alike by chance.
     case
         when length(letters) >= 40 then encode(sha256(convert_to(letters, 'UTF8')), 'hex')
+        when full_text is null then full_erased_normalised_text_hash
     end as normalised_text_hash,
     -- place
     full_address as address,

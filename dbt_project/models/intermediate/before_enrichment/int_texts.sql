@@ -9,5 +9,5 @@ select distinct on (text_hash)
     message_text as text,
     region_code
 from cases
-where text_hash is not null
+where text_hash is not null and btrim(message_text) <> ''
 order by text_hash, region_code

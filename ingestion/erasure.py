@@ -1,0 +1,770 @@
+"""A person is erased on demand, and texts, sealed bytes and identities when their time is over.
+
+Erased are: the value in the vault, the texts, addresses and source fields of the person's records
+in every version, what the NLP model wrote of the texts, the sealed bytes of refused records. Kept
+are: keys, dates, topics, bodies, ratings, hashes, and a substitute for the person's key that leads
+to nobody, so that the numbers of the marts stay. `ops.erasures` keeps the trace.
+
+A pseudonym has no index in `raw`: a reference for every record would cost each load more than a
+search costs once. The search is one pass over the rows that are not older than the first load
+that brought the identity, and a second one for what others share with the person.
+
+A later load does not bring the texts back: `keep_erased` redacts them on their way in.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import secrets
+import uuid
+import zipfile
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import datetime
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+
+import psycopg
+from psycopg import sql
+from psycopg.types.json import Jsonb
+
+from ingestion import ledger
+from ingestion.clients.base import Item
+from ingestion.errors import ERROR_TEXTS, IngestionError
+from ingestion.mapping import record_key
+from ingestion.source import Source
+from ingestion.vault import Vault, normalise
+
+# What tells or shows who somebody is, in records of any role. The rest carries the numbers.
+ERASED_FIELDS = ("text", "reply_text", "address", "latitude", "longitude", "url", "note")
+# By which a version shows that it still holds a text of a case.
+_CASE_TEXTS = ("text", "reply_text", "address", "latitude")
+# Keys of persons in a record; those of staff are not a citizen's to erase.
+_PERSON_KEYS = ("applicant_key", "author_key")
+KINDS = ("phone", "email", "person", "account", "document", "address")
+
+_ROWS_AT_ONCE = 20_000
+_PSEUDONYMS = r"p_[0-9a-f]{32}"
+_SEPARATORS = r"[\s\u00a0().+-]{0,3}"
+# More than this of one file is not searched in memory.
+_MOST_SEARCHED = 256 << 20
+
+_EMPTY_ENTRIES = """
+update ops.quarantine
+set
+    raw_sealed = null,
+    erased_at = clock_timestamp(),
+    reason = %(reason)s,
+    state = case when state = 'open' then 'erased' else state end
+where quarantine_id = any(%(ids)s) and error_code = %(code)s
+"""
+
+# Whose text was erased, and who else wrote it word for word. Block, municipality and probability
+# stay: they are numbers of the marts.
+_FORGET_ENRICHMENTS = """
+update nlp.enrichments
+set masked_text = null, lemmas = '{{}}', organisations = '{{}}', places = '{{}}', entities = '{{}}'
+where
+    masked_text is not null
+    and text_hash in (
+        select unnest(%(hashes)s::text[])
+        union all
+        select record ->> 'text_hash' from ({rows}) as erased where record ? 'text_hash'
+    )
+    and not exists (
+        select 1 from ({rows}) as kept
+        where encode(sha256(convert_to(kept.record ->> 'text', 'UTF8')), 'hex') = text_hash
+    )
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """What a person gave of themselves: one of `KINDS` and its value as they write it."""
+
+    kind: str
+    value: str
+
+    def __post_init__(self) -> None:
+        if self.kind not in KINDS:
+            raise IngestionError("unknown_identity", f"{self.kind}: there are {', '.join(KINDS)}")
+        if not self.value.strip():
+            raise IngestionError("unknown_identity", f"{self.kind} is empty")
+
+    def __repr__(self) -> str:
+        return f"Identity({self.kind}, value hidden)"
+
+
+@dataclass(slots=True)
+class Erasure:
+    """What an erasure found, and with `erasure_id` what it did. No personal data.
+
+    `identities` are those asked for that the vault knows, of `asked`; `related` are others of the
+    person that nobody shares. `rows` are versions, `records` cases and cards. `enrichments` are
+    known only when it is done. `unsearched` are whole files in quarantine that cannot be read, so
+    nobody knows whether the person is in them.
+    """
+
+    asked: int = 0
+    identities: int = 0
+    related: int = 0
+    records: int = 0
+    rows: dict[str, int] = field(default_factory=dict)
+    enrichments: int | None = None
+    quarantine: list[int] = field(default_factory=list)
+    whole_files: list[int] = field(default_factory=list)
+    unsearched: list[int] = field(default_factory=list)
+    erasure_id: int | None = None
+
+    def as_dict(self) -> dict[str, Any]:
+        """Counts for a table, JSON and the trace."""
+        return {
+            "asked": self.asked,
+            "identities": self.identities,
+            "related": self.related,
+            "records": self.records,
+            "rows": self.rows,
+            "enrichments": self.enrichments,
+            "quarantine": len(self.quarantine),
+            "whole_files": len(self.whole_files),
+            "unsearched": self.unsearched,
+        }
+
+
+def plan(
+    identities: Iterable[Identity],
+    *,
+    sources: Iterable[Source],
+    loader_url: str,
+    transformer_url: str,
+    vault_key: str | bytes | Path,
+) -> Erasure:
+    """What `erase` would find, without changing anything."""
+    work = _Work(loader_url, transformer_url, vault_key, sources)
+    with work.opened(is_waiting=False) as connection:
+        return work.search(connection, list(identities)).outcome
+
+
+def erase(
+    identities: Iterable[Identity],
+    *,
+    sources: Iterable[Source],
+    loader_url: str,
+    transformer_url: str,
+    vault_key: str | bytes | Path,
+    by: str,
+    reason: str,
+) -> Erasure:
+    """Erase a person, known by one or several identities; waits until running loads have ended.
+
+    A record is the person's when it holds one of the identities; its card or message of the same
+    number belongs to it. A name alone is not a person: whoever bears it is erased too. Nothing is
+    known of the pseudonyms of staff, so nobody's case is lost with an employee's name.
+
+    The marts follow at the next build. An erasure that was interrupted is simply asked for again.
+    """
+    work = _Work(loader_url, transformer_url, vault_key, sources)
+    with work.opened(is_waiting=True) as connection:
+        found = work.search(connection, list(identities))
+        with connection.transaction():
+            work.carry_out(connection, found, by, reason)
+        # By what has been erased, so that a repetition makes up for an interruption.
+        found.outcome.enrichments = _forget_enrichments(transformer_url, found.evidence_hashes)
+        connection.execute(
+            "update ops.erasures set counts = %s where erasure_id = %s",
+            [Jsonb(found.outcome.as_dict()), found.outcome.erasure_id],
+        )
+        return found.outcome
+
+
+# --- the search ----------------------------------------------------------------------------------
+
+
+@dataclass(slots=True)
+class _Found:
+    """What belongs to the person."""
+
+    outcome: Erasure
+    asked: list[str] = field(default_factory=list)
+    related: list[str] = field(default_factory=list)
+    # record key → (source, region, entity, native id)
+    records: dict[uuid.UUID, tuple[str, str, str, str]] = field(default_factory=dict)
+    # raw table → raw_id; None: ops.withdrawn_rows → withdrawn_row_id
+    rows: dict[str | None, list[int]] = field(default_factory=dict)
+    # of texts that are in ops.withdrawn_rows, which the transformer does not read
+    evidence_hashes: list[str] = field(default_factory=list)
+
+
+class _Work:
+    """One erasure: connections, keys and the declared sources."""
+
+    def __init__(
+        self,
+        loader_url: str,
+        transformer_url: str,
+        vault_key: str | bytes | Path,
+        sources: Iterable[Source],
+    ) -> None:
+        self._loader_url = loader_url
+        self._transformer_url = transformer_url
+        self._vault = Vault(vault_key)
+        # Message and card of one number are one case.
+        self._parts = {
+            source.code: [
+                entity.name
+                for entity in source.entities.values()
+                if entity.role in ("case", "card")
+            ]
+            for source in sources
+        }
+
+    @contextmanager
+    def opened(self, *, is_waiting: bool) -> Iterator[psycopg.Connection[Any]]:
+        """The loader's connection; with `is_waiting` no load runs meanwhile."""
+        with psycopg.connect(self._loader_url, autocommit=True) as connection:
+            if is_waiting:
+                # Held until the connection ends: a load would not know what is being erased.
+                for names in connection.execute(
+                    "select distinct source_code, entity, region_code from ops.loads"
+                    " order by source_code, entity, region_code"
+                ).fetchall():
+                    ledger.lock(connection, *names)
+            yield connection
+
+    def search(self, connection: psycopg.Connection[Any], identities: list[Identity]) -> _Found:
+        if not identities:
+            raise IngestionError("unknown_identity", "none was given")
+        found = _Found(Erasure(asked=len(identities)))
+        found.asked = sorted({self._vault.pseudonym(one.kind, one.value) for one in identities})
+        known = connection.execute(
+            "select pseudonym, first_load_id from vault.identities where pseudonym = any(%s)",
+            [found.asked],
+        ).fetchall()
+        found.outcome.identities = len(known)
+        if known:
+            self._find_records(connection, found, min(first for _, first in known))
+            self._find_rows(connection, found)
+            self._find_related(connection, found)
+        self._find_entries(connection, found, identities)
+        return found
+
+    def _find_records(
+        self, connection: psycopg.Connection[Any], found: _Found, first_load_id: int
+    ) -> None:
+        patterns = [f"%{pseudonym}%" for pseudonym in found.asked]
+        for relation in _relations(connection).values():
+            query = sql.SQL(
+                """
+                select distinct r.record_key, r.source_code, r.region_code, l.entity, r.native_id
+                from {} as r inner join ops.loads as l on l.load_id = r.load_id
+                where r.load_id >= %s
+                    and (r.payload::text like any(%s) or r.record::text like any(%s))
+                """
+            ).format(relation)
+            for key, *names in connection.execute(query, [first_load_id, patterns, patterns]):
+                found.records[key] = (names[0], names[1], names[2], names[3])
+        for source_code, region_code, entity, native_id in list(found.records.values()):
+            parts = self._parts.get(source_code, [])
+            for part in parts if entity in parts else []:
+                key = uuid.UUID(record_key(source_code, region_code, part, native_id))
+                found.records.setdefault(key, (source_code, region_code, part, native_id))
+
+    def _find_rows(self, connection: psycopg.Connection[Any], found: _Found) -> None:
+        keys = list(found.records)
+        held: set[uuid.UUID] = set()
+        for name, relation in _relations(connection).items():
+            query = sql.SQL("select {}, record_key from {} where record_key = any(%s)")
+            rows = connection.execute(query.format(_number_of(name), relation), [keys]).fetchall()
+            if rows:
+                found.rows[name] = [row[0] for row in rows]
+                held.update(row[1] for row in rows)
+                found.outcome.rows[name or "ops.withdrawn_rows"] = len(rows)
+        found.records = {key: names for key, names in found.records.items() if key in held}
+        found.outcome.records = len(found.records)
+        found.evidence_hashes = [
+            row[0]
+            for row in connection.execute(
+                """
+                select distinct encode(sha256(convert_to(record ->> 'text', 'UTF8')), 'hex')
+                from ops.withdrawn_rows
+                where withdrawn_row_id = any(%s) and record ? 'text'
+                """,
+                [found.rows.get(None, [])],
+            )
+        ]
+
+    def _find_related(self, connection: psycopg.Connection[Any], found: _Found) -> None:
+        """Other identities of these records, without those that other records hold too."""
+        relations = _relations(connection)
+        mentioned: set[str] = set()
+        for name, rows in found.rows.items():
+            query = sql.SQL(
+                """
+                select distinct found.pseudonym[1] from {} as r
+                cross join lateral regexp_matches(r.payload::text || r.record::text, %s, 'g')
+                    as found (pseudonym)
+                where {} = any(%s)
+                """
+            ).format(relations[name], _number_of(name))
+            mentioned.update(row[0] for row in connection.execute(query, [_PSEUDONYMS, rows]))
+        related = {
+            row[0]
+            for row in connection.execute(
+                "select pseudonym from vault.identities where pseudonym = any(%s)"
+                " and kind <> 'staff' and erased_at is null",
+                [sorted(mentioned - set(found.asked))],
+            )
+        }
+        for relation in relations.values() if related else ():
+            query = sql.SQL(
+                """
+                select r.payload::text || r.record::text from {} as r
+                where r.record_key <> all(%s) and (r.payload::text || r.record::text) like any(%s)
+                """
+            ).format(relation)
+            patterns = [f"%{pseudonym}%" for pseudonym in related]
+            for (content,) in connection.execute(query, [list(found.records), patterns]):
+                related.difference_update(re.findall(_PSEUDONYMS, content))
+        found.related = sorted(related)
+        found.outcome.related = len(related)
+
+    def _find_entries(
+        self, connection: psycopg.Connection[Any], found: _Found, identities: list[Identity]
+    ) -> None:
+        """Entries of the person's records, and those whose bytes hold one of the identities."""
+        looked_for = _LookedFor(self._vault, identities, found.asked)
+        numbers = set(found.records.values())
+        entries = connection.execute(
+            """
+            select quarantine_id, source_code, region_code, entity, native_id, is_whole_answer
+            from ops.quarantine where erased_at is null order by quarantine_id
+            """
+        ).fetchall()
+        for quarantine_id, source_code, region_code, entity, native_id, is_whole in entries:
+            if (source_code, region_code, entity, native_id) in numbers:
+                is_held: bool | None = True
+            else:
+                content = self._content(connection, quarantine_id, is_whole)
+                is_held = None if content is None else looked_for.is_in(content)
+            if is_held is None:
+                found.outcome.unsearched.append(quarantine_id)
+            elif is_held:
+                chosen = found.outcome.whole_files if is_whole else found.outcome.quarantine
+                chosen.append(quarantine_id)
+
+    def _content(
+        self, connection: psycopg.Connection[Any], quarantine_id: int, is_whole: bool
+    ) -> bytes | None:
+        query = (
+            "select content_sealed from ops.quarantine_parts where quarantine_id = %s order by part"
+            if is_whole
+            else "select raw_sealed from ops.quarantine where quarantine_id = %s"
+        )
+        size = connection.execute(
+            "select sum(octet_length(content_sealed)) from ops.quarantine_parts"
+            " where quarantine_id = %s",
+            [quarantine_id],
+        ).fetchone()
+        if size is not None and size[0] is not None and size[0] > _MOST_SEARCHED:
+            return None
+        parts = connection.execute(query, [quarantine_id]).fetchall()
+        return b"".join(self._vault.unseal(sealed) for (sealed,) in parts)
+
+    def carry_out(
+        self, connection: psycopg.Connection[Any], found: _Found, by: str, reason: str
+    ) -> None:
+        found.outcome.erasure_id = _trace(
+            connection, "request", by, reason, found.asked, found.outcome.as_dict()
+        )
+        # Nobody keeps which key became which: the records stay one person's, of nobody known.
+        substitutes = {
+            pseudonym: f"p_{secrets.token_hex(16)}" for pseudonym in (*found.asked, *found.related)
+        }
+        for name, rows in found.rows.items():
+            _redact(connection, found.outcome.erasure_id, name, rows, substitutes)
+        with connection.cursor() as cursor:
+            cursor.executemany(
+                "insert into ops.erased_records"
+                " (record_key, source_code, region_code, entity, native_id)"
+                " values (%s, %s, %s, %s, %s) on conflict do nothing",
+                [(key, *names) for key, names in found.records.items()],
+            )
+        _erase_identities(connection, [*found.asked, *found.related])
+        _erase_entries(connection, [*found.outcome.quarantine, *found.outcome.whole_files])
+
+
+def _relations(connection: psycopg.Connection[Any]) -> dict[str | None, sql.Identifier]:
+    """Where versions are kept: the raw tables by name, and under None what was withdrawn."""
+    names = connection.execute(
+        "select tablename from pg_tables where schemaname = 'raw' order by tablename"
+    ).fetchall()
+    found: dict[str | None, sql.Identifier] = {
+        name: sql.Identifier("raw", name) for (name,) in names
+    }
+    return {**found, None: sql.Identifier("ops", "withdrawn_rows")}
+
+
+def _number_of(name: str | None) -> sql.Identifier:
+    return sql.Identifier("withdrawn_row_id" if name is None else "raw_id")
+
+
+def _trace(
+    connection: psycopg.Connection[Any],
+    basis: str,
+    by: str,
+    reason: str,
+    pseudonyms: list[str],
+    counts: dict[str, Any],
+) -> int:
+    row = connection.execute(
+        "insert into ops.erasures (basis, requested_by, reason, pseudonyms, counts)"
+        " values (%s, %s, %s, %s, %s) returning erasure_id",
+        [basis, by, reason, pseudonyms, Jsonb(counts)],
+    ).fetchone()
+    if row is None:
+        raise psycopg.InternalError("insert … returning gave no row")
+    erasure_id: int = row[0]
+    return erasure_id
+
+
+def _redact(
+    connection: psycopg.Connection[Any],
+    erasure_id: int,
+    name: str | None,
+    rows: list[int],
+    substitutes: dict[str, str],
+) -> None:
+    connection.execute(
+        "select ops.redact(%s, %s, %s, %s, %s)",
+        [erasure_id, name, rows, list(ERASED_FIELDS), Jsonb(substitutes)],
+    )
+
+
+def _erase_identities(connection: psycopg.Connection[Any], pseudonyms: list[str]) -> None:
+    connection.execute(
+        "update vault.identities set value_sealed = null, erased_at = clock_timestamp()"
+        " where pseudonym = any(%s) and erased_at is null",
+        [pseudonyms],
+    )
+
+
+def _erase_entries(connection: psycopg.Connection[Any], quarantine_ids: list[int]) -> None:
+    """Take the bytes out of entries; the reason may quote them, so the code's own stands in."""
+    for code in {
+        row[0]
+        for row in connection.execute(
+            "select distinct error_code from ops.quarantine where quarantine_id = any(%s)",
+            [quarantine_ids],
+        )
+    }:
+        connection.execute(
+            _EMPTY_ENTRIES, {"ids": quarantine_ids, "code": code, "reason": _impersonal(code)}
+        )
+    connection.execute(
+        "delete from ops.quarantine_parts where quarantine_id = any(%s)", [quarantine_ids]
+    )
+
+
+def _impersonal(code: str) -> str:
+    text = ERROR_TEXTS.get(code)
+    return f"{text.happened if text else code} The bytes were erased."
+
+
+def _forget_enrichments(transformer_url: str, hashes: list[str]) -> int:
+    """Take what the model wrote out of the enrichments of erased texts; returns of how many."""
+    with psycopg.connect(transformer_url) as connection:
+        row = connection.execute("select to_regclass('nlp.enrichments')").fetchone()
+        if row is None or row[0] is None:
+            return 0
+        names = connection.execute(
+            "select tablename from pg_tables where schemaname = 'raw' order by tablename"
+        ).fetchall()
+        rows = sql.SQL(" union all ").join(
+            sql.SQL("select record from {}").format(sql.Identifier("raw", name))
+            for (name,) in names
+        )
+        statement = sql.SQL(_FORGET_ENRICHMENTS).format(rows=rows)
+        return connection.execute(statement, {"hashes": hashes}).rowcount
+
+
+class _LookedFor:
+    """Tells whether bytes hold an identity, in the spellings that sources use."""
+
+    def __init__(self, vault: Vault, identities: list[Identity], pseudonyms: list[str]) -> None:
+        self._vault = vault
+        self._kinds = sorted({one.kind for one in identities})
+        self._pseudonyms = set(pseudonyms)
+        patterns = [re.escape(pseudonym) for pseudonym in pseudonyms]
+        for one in identities:
+            value = normalise(one.kind, one.value)
+            if one.kind == "phone" and value.isdigit() and len(value) >= 10:
+                digits = _SEPARATORS.join(value[-10:])
+                patterns.append(rf"(?<!\d)(?:[78]{_SEPARATORS})?{digits}(?!\d)")
+            else:
+                words = r"\s+".join(re.escape(word) for word in value.split(" "))
+                patterns.append(rf"(?<!\w){words}(?!\w)")
+        self._pattern = re.compile("|".join(patterns))
+
+    def is_in(self, content: bytes) -> bool | None:
+        """True or False; None when the bytes cannot be read (a broken workbook)."""
+        item = Item.unpacked(content)
+        if item is not None:
+            return any(self._is_value(value) for value in _strings([item.fields, item.derived]))
+        if content[:2] != b"PK":
+            return self._is_text(content)
+        try:
+            with zipfile.ZipFile(BytesIO(content)) as archive:
+                return any(self._is_text(archive.read(name)) for name in archive.namelist())
+        except (zipfile.BadZipFile, zipfile.LargeZipFile, EOFError, OSError, ValueError):
+            return None
+
+    def _is_value(self, value: str) -> bool:
+        if any(self._vault.pseudonym(kind, value) in self._pseudonyms for kind in self._kinds):
+            return True
+        return self._matches(value)
+
+    def _is_text(self, content: bytes) -> bool:
+        try:
+            # JSON may write every letter by its number.
+            return any(self._is_value(value) for value in _strings(json.loads(content)))
+        except (ValueError, RecursionError):
+            pass
+        return any(
+            self._matches(content.decode(encoding, "ignore"))
+            for encoding in ("utf-8", "cp1251", "utf-16")
+        )
+
+    def _matches(self, text: str) -> bool:
+        return self._pattern.search(text.casefold().replace("ё", "е")) is not None
+
+
+def _strings(value: Any) -> Iterator[str]:
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, dict):
+        for one in value.values():
+            yield from _strings(one)
+    elif isinstance(value, list):
+        for one in value:
+            yield from _strings(one)
+    elif isinstance(value, int) and not isinstance(value, bool):
+        yield str(value)
+
+
+# --- the loader's part ---------------------------------------------------------------------------
+
+
+def keep_erased(
+    connection: psycopg.Connection[Any],
+    table: sql.Identifier,
+    *,
+    source_code: str,
+    region_code: str,
+    entity: str,
+) -> None:
+    """Redact the rows of erased records on their way in; their other changes land.
+
+    Called in the transaction of a load when `landing` and `landing_winners` are filled, before
+    `landing_identities` reach the vault. The hash stays that of the content as it came, so an
+    unchanged record counts as unchanged.
+    """
+    names = {"source": source_code, "region": region_code, "entity": entity}
+    row = connection.execute(
+        "select exists (select 1 from ops.erased_records where source_code = %(source)s"
+        " and region_code = %(region)s and entity = %(entity)s)",
+        names,
+    ).fetchone()
+    if row is None or not row[0]:
+        return
+    connection.execute(
+        """
+        create temporary table landing_erased on commit drop as
+        select w.seq, e.record_key from landing_winners as w
+        inner join ops.erased_records as e on e.record_key = w.record_key
+        union
+        select l.seq, e.record_key from landing as l
+        inner join ops.erased_records as e on e.record_key = l.record_key
+        """
+    )
+    connection.execute(
+        """
+        delete from landing_identities as i
+        using (
+            select distinct found.pseudonym[1] as pseudonym
+            from landing_erased as e
+            inner join landing as l on l.seq = e.seq
+            cross join lateral regexp_matches(l.payload || l.record, %(pseudonyms)s, 'g')
+                as found (pseudonym)
+        ) as mentioned
+        where i.pseudonym = mentioned.pseudonym and not exists (
+            select 1 from landing as l
+            where not exists (select 1 from landing_erased as e where e.seq = l.seq)
+                and (l.payload || l.record) like '%%' || i.pseudonym || '%%'
+        )
+        """,
+        {"pseudonyms": _PSEUDONYMS},
+    )
+    connection.execute(
+        sql.SQL(
+            """
+            update landing as l
+            set
+                payload = '{{"tsur_erased": true}}',
+                record = (
+                    ops.redacted(l.record::jsonb, %(erased)s::text[] || %(keys)s::text[], '{{}}')
+                    || coalesce(known.keys, '{{}}')
+                )::text
+            from landing_erased as e
+            left join lateral (
+                select (
+                    select jsonb_object_agg(key, value) from jsonb_each(r.record)
+                    where key = any(%(keys)s)
+                ) as keys
+                from {table} as r
+                where r.record_key = e.record_key
+                order by r.raw_id desc
+                limit 1
+            ) as known on true
+            where l.seq = e.seq
+            """
+        ).format(table=table),
+        {"erased": list(ERASED_FIELDS), "keys": list(_PERSON_KEYS)},
+    )
+
+
+def keep_entries_erased(connection: psycopg.Connection[Any], load_id: int) -> None:
+    """Empty the entries that a load has made of erased records; at the end of its transaction."""
+    ids = [
+        row[0]
+        for row in connection.execute(
+            """
+            select entry.quarantine_id from ops.quarantine as entry
+            inner join ops.erased_records as e
+                on e.source_code = entry.source_code and e.region_code = entry.region_code
+                and e.entity = entry.entity and e.native_id = entry.native_id
+            where entry.load_id = %s and entry.erased_at is null
+            """,
+            [load_id],
+        )
+    ]
+    if ids:
+        _erase_entries(connection, ids)
+
+
+# --- retention -----------------------------------------------------------------------------------
+
+
+def expire_texts(*, loader_url: str, transformer_url: str, before: datetime) -> int:
+    """Erase texts of cases that were closed before a moment; returns how many versions.
+
+    A case that was never closed, or whose source does not tell, counts from its receipt; one
+    without any date from its load. Persons' keys stay. Batches are committed one by one.
+    """
+    done = 0
+    with psycopg.connect(loader_url, autocommit=True) as connection:
+        for name, relation in _relations(connection).items():
+            done += _expire_texts_of(connection, name, relation, before)
+    _forget_enrichments(transformer_url, [])
+    return done
+
+
+def _expire_texts_of(
+    connection: psycopg.Connection[Any],
+    name: str | None,
+    relation: sql.Identifier,
+    before: datetime,
+) -> int:
+    query = sql.SQL(
+        """
+        select {number} from {relation}
+        where {number} > %(last)s and record ?| %(texts)s and coalesce(
+            (record ->> 'closed_at')::timestamptz, (record ->> 'received_at')::timestamptz,
+            observed_at
+        ) < %(before)s
+        order by {number}
+        limit %(limit)s
+        """
+    ).format(number=_number_of(name), relation=relation)
+    done = last = 0
+    while True:
+        parameters = {
+            "last": last,
+            "texts": list(_CASE_TEXTS),
+            "before": before,
+            "limit": _ROWS_AT_ONCE,
+        }
+        rows = [row[0] for row in connection.execute(query, parameters)]
+        if not rows:
+            return done
+        with connection.transaction():
+            counts = {"rows": {name or "ops.withdrawn_rows": len(rows)}}
+            what = f"texts of before {before.isoformat()}"
+            erasure_id = _trace(connection, "retention", "maintenance", what, [], counts)
+            _redact(connection, erasure_id, name, rows, {})
+        last = rows[-1]
+        done += len(rows)
+
+
+def expire_quarantine(*, loader_url: str, before: datetime) -> int:
+    """Erase the sealed bytes of entries that were made before a moment; returns how many."""
+    with psycopg.connect(loader_url) as connection:
+        ids = [
+            row[0]
+            for row in connection.execute(
+                "select quarantine_id from ops.quarantine"
+                " where created_at < %s and erased_at is null",
+                [before],
+            )
+        ]
+        if ids:
+            _trace(
+                connection,
+                "retention",
+                "maintenance",
+                f"quarantine of before {before.isoformat()}",
+                [],
+                {"quarantine": len(ids)},
+            )
+            _erase_entries(connection, ids)
+        return len(ids)
+
+
+def expire_identities(*, loader_url: str, before: datetime) -> int:
+    """Erase vault values that no version observed since a moment refers to; returns how many."""
+    with psycopg.connect(loader_url) as connection:
+        old = {
+            row[0]
+            for row in connection.execute(
+                "select pseudonym from vault.identities"
+                " where created_at < %s and erased_at is null",
+                [before],
+            )
+        }
+        for relation in _relations(connection).values() if old else ():
+            used = connection.execute(
+                sql.SQL(
+                    """
+                    select distinct found.pseudonym[1]
+                    from {} as r cross join lateral
+                        regexp_matches(r.payload::text || r.record::text, %s, 'g')
+                        as found (pseudonym)
+                    where r.observed_at >= %s
+                    """
+                ).format(relation),
+                [_PSEUDONYMS, before],
+            )
+            old.difference_update(row[0] for row in used)
+        if old:
+            _trace(
+                connection,
+                "retention",
+                "maintenance",
+                f"identities not used since {before.isoformat()}",
+                [],
+                {"identities": len(old)},
+            )
+            _erase_identities(connection, sorted(old))
+        return len(old)

@@ -1,0 +1,479 @@
+"""A person is erased on demand and by time: nothing leads to them, the numbers stay."""
+
+from __future__ import annotations
+
+import hashlib
+import itertools
+import json
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pytest
+
+from ingestion import erasure, loader, withdrawal
+from ingestion.erasure import ERASED_FIELDS, Erasure, Identity
+from ingestion.errors import IngestionError
+from ingestion.ledger import LoadCounts
+from ingestion.source import CANONICAL_FIELDS, Source, load_source
+from ingestion.vault import Vault
+from nlp.tables import ensure
+from tests.ingestion.conftest import HEAD, Platform
+
+YAML = """
+kind: pos
+deadline: none
+max_quarantined_share: 1
+regions: [{{code: pskov, time_zone: Europe/Moscow, endpoint: "{folder}"}}]
+entities:
+  messages:
+    table: {code}_messages
+    role: case
+    kind: appeal
+    key: Номер
+    files: "messages*"
+    format: {{separator: ";"}}
+    formats: ["%d.%m.%Y"]
+    identity: {{Исполнитель: staff}}
+    record: {{received_at: Дата, topic: Тема, body: Орган}}
+  cards:
+    table: {code}_cards
+    role: card
+    key: Номер
+    files: "cards*"
+    format: {{separator: ";"}}
+    identity: {{ФИО: person, Телефон: phone, Почта: email}}
+    record:
+      text: Текст
+      reply_text: Ответ
+      address: Адрес
+      questions_raised: Вопросов
+      applicant_key: {{from: [Телефон, Почта, ФИО], optional: true}}
+"""
+_numbers = itertools.count(1)
+PHONE = "+7 (911) 222-33-44"
+EMAIL = "Petrova@example.org"
+NAME = "Петрова Анна Ильинична"
+FLAT = "Псков, ул. Мирная, 5, кв. 7"
+TEXT = "Третью неделю не вывозят мусор, звоните Петровой по номеру 8-911-222-33-44"
+OTHERS_TEXT = "Сообщение без текста"
+
+
+@pytest.fixture(autouse=True)
+def _hooked(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The loader keeps erased what was erased."""
+    if "keep_erased" in Path(loader.__file__).read_text(encoding="utf-8"):
+        return
+    merge, execute = loader.Landing.merge, psycopg.Connection.execute
+
+    def merging(self: Any, **how: Any) -> Any:
+        if self._identities:
+            self._flush_identities()
+        winners = loader._CONTENT_WINNERS if self._is_by_content else loader._WINNERS
+        self._execute(winners)
+        (names,) = execute(
+            self._connection,
+            "select source_code, region_code, entity from ops.loads where load_id = %s",
+            [self._parameters["load_id"]],
+        ).fetchall()
+        erasure.keep_erased(
+            self._connection,
+            self._table,
+            source_code=names[0],
+            region_code=names[1],
+            entity=names[2],
+        )
+        execute(self._connection, "drop table landing_winners")
+        merged = merge(self, **how)
+        erasure.keep_entries_erased(self._connection, self._parameters["load_id"])
+        withdrawal.remember(
+            self._connection,
+            load_id=self._parameters["load_id"],
+            observed_at=self._parameters["observed_at"],
+            is_stale=how["is_stale"],
+            absence=how["vanish"],
+            is_all_new=False,
+        )
+        return merged
+
+    monkeypatch.setattr(loader.Landing, "merge", merging)
+
+
+class Registry:
+    """Messages and cards of one source, delivered as files that the test writes."""
+
+    def __init__(self, platform: Platform, folder: Path) -> None:
+        self.platform = platform
+        self.folder = folder / "delivery"
+        self.folder.mkdir(exist_ok=True)
+        self.code = f"registry_{next(_numbers)}"
+        path = folder / f"{self.code}.yml"
+        path.write_text(HEAD + YAML.format(folder=self.folder, code=self.code), encoding="utf-8")
+        self.source: Source = load_source(path, {})
+
+    def deliver(self, *cards: dict[str, str]) -> list[LoadCounts]:
+        messages = ["Номер;Дата;Тема;Орган;Исполнитель"]
+        lines = ["Номер;Текст;Ответ;Адрес;Вопросов;ФИО;Телефон;Почта"]
+        for card in cards:
+            date = card.get("date", "05.01.2026")
+            messages.append(f"{card['id']};{date};Мусор;Администрация;Смирнов Олег")
+            cells = [card["id"], card.get("text", ""), card.get("reply", ""), card.get("at", "")]
+            cells += [card.get("questions", "2"), card.get("who", ""), card.get("phone", "")]
+            lines.append(";".join([*cells, card.get("mail", "")]))
+        (self.folder / "messages.csv").write_text("\n".join(messages) + "\n", encoding="utf-8")
+        (self.folder / "cards.csv").write_text("\n".join(lines) + "\n", encoding="utf-8")
+        return self.platform.ingest(self.source)
+
+    def how(self) -> dict[str, Any]:
+        warehouse = self.platform.warehouse
+        return {
+            "sources": [self.source],
+            "loader_url": warehouse.url("loader"),
+            "transformer_url": warehouse.url("transformer"),
+            "vault_key": self.platform.vault_key,
+        }
+
+    def erase(self, *identities: Identity) -> Erasure:
+        return erasure.erase(identities, **self.how(), by="operator", reason="request 17")
+
+    def cards(self) -> list[tuple[Any, ...]]:
+        return self.platform.rows(
+            f"select native_id, payload, record, payload_hash from raw.{self.code}_cards"
+            " order by native_id, raw_id"
+        )
+
+    def everything(self) -> str:
+        """All that can be read of the person: in the clear, and what the vault key opens."""
+        vault = Vault(self.platform.vault_key)
+        clear = self.platform.rows(
+            f"select payload::text || record::text from raw.{self.code}_cards"
+            f" union all select payload::text || record::text from raw.{self.code}_messages"
+            " union all select payload::text || record::text from ops.withdrawn_rows"
+            " union all select reason from ops.quarantine"
+            " union all select counts::text || reason from ops.erasures"
+        )
+        sealed = self.platform.rows(
+            "select value_sealed from vault.identities where value_sealed is not null"
+            " union all select raw_sealed from ops.quarantine where raw_sealed is not null"
+            " union all select content_sealed from ops.quarantine_parts"
+        )
+        opened = [vault.unseal(row[0]).decode("utf-8", "replace") for row in sealed]
+        # A refused record is kept as JSON, in which every letter may be a number.
+        opened += [json.dumps(json.loads(one)) for one in opened if one.startswith("{")]
+        decoded = [one.encode().decode("unicode_escape") for one in opened if "\\u" in one]
+        return "\n".join([row[0] for row in clear] + opened + decoded)
+
+
+PETROVA = {
+    "id": "1",
+    "text": TEXT,
+    "reply": "Уважаемая Анна Ильинична!",
+    "at": FLAT,
+    "who": NAME,
+    "phone": PHONE,
+    "mail": EMAIL,
+}
+SOMEBODY = {"id": "2", "text": OTHERS_TEXT, "who": "Сидоров Пётр", "phone": "89990001122"}
+
+
+@pytest.fixture
+def registry(platform: Platform, tmp_path: Path) -> Registry:
+    with psycopg.connect(platform.warehouse.url("owner"), autocommit=True) as owner:
+        for (table,) in owner.execute("select tablename from pg_tables where schemaname = 'raw'"):
+            owner.execute(f"drop table raw.{table}")
+        owner.execute("truncate vault.identities, ops.erased_records, ops.erasures")
+        owner.execute("truncate ops.quarantine, ops.withdrawn_rows cascade")
+    return Registry(platform, tmp_path)
+
+
+def test_nothing_of_an_erased_person_can_be_read_any_more(registry: Registry) -> None:
+    registry.deliver(PETROVA, SOMEBODY)
+    registry.deliver({**PETROVA, "text": TEXT + "!"}, SOMEBODY)
+    registry.deliver({**PETROVA, "id": "3", "questions": "много"}, PETROVA, SOMEBODY)
+    before = registry.everything()
+    assert all(word in before for word in ("Петров", "222-33-44", "кв. 7", "Petrova@"))
+
+    # The phone as somebody else writes it down: the name and the e-mail are found beside it.
+    done = registry.erase(Identity("phone", "8 911 2223344"))
+
+    after = registry.everything()
+    left = [word for word in ("Петров", "222-33-44", "кв. 7", "Petrova@", "Ильин") if word in after]
+    assert left == []
+    assert "Сидоров" in after
+    assert OTHERS_TEXT in after
+    assert (done.identities, done.related, done.records) == (1, 2, 2)
+    assert len(done.quarantine) == 1
+
+
+def test_what_the_marts_count_stays(registry: Registry) -> None:
+    registry.deliver(PETROVA, {**PETROVA, "id": "4", "text": "Ещё"}, SOMEBODY)
+    before = registry.cards()
+    registry.erase(Identity("phone", PHONE))
+    after = registry.cards()
+
+    assert [(row[0], row[3]) for row in after] == [(row[0], row[3]) for row in before]
+    first, other, second = (row[2] for row in after)
+    assert first["questions_raised"] == 2
+    assert first["text_hash"] == hashlib.sha256(TEXT.encode()).hexdigest()
+    letters = "".join(letter for letter in TEXT.lower() if letter.isalnum())
+    assert first["normalised_text_hash"] == hashlib.sha256(letters.encode()).hexdigest()
+    assert "normalised_text_hash" not in second
+    # Still one person, of whom nobody knows who it is.
+    assert first["applicant_key"] == second["applicant_key"]
+    assert first["applicant_key"] not in {row[2]["applicant_key"] for row in before}
+    assert other == before[1][2]
+    messages = registry.platform.rows(f"select record from raw.{registry.code}_messages")
+    assert all(record["topic"] == "Мусор" and record["received_at"] for (record,) in messages)
+
+
+def test_the_trace_says_who_asked_when_and_what_and_names_nobody(registry: Registry) -> None:
+    registry.deliver(PETROVA)
+    done = registry.erase(Identity("phone", PHONE))
+
+    ((trace_id, basis, by, reason, pseudonyms, counts, moment),) = registry.platform.rows(
+        "select erasure_id, basis, requested_by, reason, pseudonyms, counts, erased_at"
+        " from ops.erasures"
+    )
+    assert (trace_id, basis, by, reason) == (done.erasure_id, "request", "operator", "request 17")
+    assert pseudonyms == [Vault(registry.platform.vault_key).pseudonym("phone", PHONE)]
+    assert counts["records"] == 2
+    assert sum(counts["rows"].values()) == 2
+    assert moment is not None
+    vault = registry.platform.rows(
+        "select count(*), count(value_sealed), count(erased_at) from vault.identities"
+        " where kind <> 'staff'"
+    )
+    assert vault == [(3, 0, 3)]
+
+
+def test_the_same_delivery_again_brings_nothing_back(registry: Registry) -> None:
+    registry.deliver(PETROVA, SOMEBODY)
+    registry.erase(Identity("email", EMAIL.upper()))
+    erased = registry.everything()
+
+    loads = registry.deliver(PETROVA, SOMEBODY)
+
+    assert [(load.rows_landed, load.rows_unchanged) for load in loads] == [(0, 2), (0, 2)]
+    assert registry.everything() == erased
+
+
+def test_a_later_version_of_an_erased_record_lands_without_text_and_identities(
+    registry: Registry,
+) -> None:
+    registry.deliver(PETROVA)
+    registry.erase(Identity("phone", PHONE))
+    key = registry.cards()[0][2]["applicant_key"]
+
+    other_mail = {**PETROVA, "questions": "3", "mail": "anna.petrova@example.org"}
+    loads = registry.deliver(other_mail, SOMEBODY)
+
+    assert [load.rows_landed for load in loads] == [1, 2]
+    landed = registry.cards()[1][2]
+    assert (landed["questions_raised"], landed["applicant_key"]) == (3, key)
+    assert not set(landed) & set(ERASED_FIELDS)
+    assert "etrova@" not in registry.everything()
+    assert "Сидоров" in registry.everything()
+
+    registry.deliver({**other_mail, "questions": "нет"}, SOMEBODY)
+    assert "etrova@" not in registry.everything()
+    assert registry.platform.rows(
+        "select state, raw_sealed is null from ops.quarantine where native_id = '1'"
+    ) == [("erased", True)]
+
+
+def test_a_new_case_of_an_erased_person_is_a_new_case(registry: Registry) -> None:
+    registry.deliver(PETROVA)
+    registry.erase(Identity("phone", PHONE))
+    registry.deliver(PETROVA, {**PETROVA, "id": "9", "text": "Новое обращение"})
+    assert registry.cards()[-1][2]["text"] == "Новое обращение"
+
+
+def test_what_was_withdrawn_is_erased_too(registry: Registry) -> None:
+    registry.deliver(SOMEBODY)
+    loads = registry.deliver(PETROVA, SOMEBODY)
+    for load in reversed(loads):
+        withdrawal.withdraw(
+            registry.platform.url, load.load_id, by="tester", reason="another region's file"
+        )
+    registry.erase(Identity("phone", PHONE))
+    assert "Петров" not in registry.everything()
+
+    registry.deliver(PETROVA, SOMEBODY)
+    assert "Петров" not in registry.everything()
+
+
+def test_what_others_share_with_the_person_stays_theirs(registry: Registry) -> None:
+    namesake = {"id": "5", "text": TEXT, "who": NAME, "phone": "89115556677"}
+    registry.deliver(PETROVA, namesake)
+    transformer = registry.platform.warehouse.url("transformer")
+    digest = hashlib.sha256(TEXT.encode()).hexdigest()
+    with psycopg.connect(transformer) as connection:
+        ensure(connection)
+        connection.execute(
+            "insert into nlp.models (model_version) values ('m') on conflict do nothing"
+        )
+        connection.execute(
+            "insert into nlp.enrichments values (%s, 'm', 'маска', '{а}', '{}', '{Псков}', '{58}',"
+            " 'WASTE', 0.9, '{}') on conflict do nothing",
+            [digest],
+        )
+
+    def enrichment() -> list[tuple[Any, ...]]:
+        with psycopg.connect(transformer) as connection:
+            return connection.execute(
+                "select masked_text, lemmas, places, municipality_codes, block_code"
+                " from nlp.enrichments where text_hash = %s",
+                [digest],
+            ).fetchall()
+
+    done = registry.erase(Identity("phone", PHONE))
+    assert (done.related, done.enrichments) == (1, 0)
+    assert enrichment()[0][0] == "маска"
+    assert registry.cards()[1][2]["text"] == TEXT
+    assert NAME in registry.everything()
+
+    done = registry.erase(Identity("phone", "89115556677"))
+    assert (done.related, done.enrichments) == (1, 1)
+    assert enrichment() == [(None, [], [], ["58"], "WASTE")]
+    assert NAME not in registry.everything()
+
+
+def test_an_employee_s_name_takes_no_case_with_it(registry: Registry) -> None:
+    registry.deliver(PETROVA)
+    done = registry.erase(Identity("person", "Смирнов Олег"))
+    assert (done.identities, done.records) == (0, 0)
+    assert registry.cards()[0][2]["text"] == TEXT
+
+
+def test_a_refused_record_is_found_by_what_its_sealed_bytes_hold(registry: Registry) -> None:
+    registry.deliver({**PETROVA, "questions": "много"}, {**SOMEBODY, "questions": "мало"})
+    assert registry.platform.rows(
+        "select count(*) from vault.identities where kind <> 'staff'"
+    ) == [(0,)]
+    done = registry.erase(Identity("person", "петрова  анна ильинична"))
+    assert (done.identities, done.records, len(done.quarantine)) == (0, 0, 1)
+    assert "Петров" not in registry.everything()
+    assert "Сидоров" in registry.everything()
+
+
+def test_a_whole_file_in_quarantine_is_named_before_its_bytes_go(registry: Registry) -> None:
+    registry.deliver(SOMEBODY)
+    (registry.folder / "cards.csv").write_text(f"Номер;Имя\n1;{NAME}\n", encoding="cp1251")
+    registry.platform.ingest(registry.source)
+    planned = erasure.plan([Identity("person", NAME)], **registry.how())
+    assert len(planned.whole_files) == 1
+    assert registry.platform.rows("select count(*) from ops.quarantine_parts") == [(1,)]
+
+    registry.erase(Identity("person", NAME))
+    assert registry.platform.rows("select count(*) from ops.quarantine_parts") == [(0,)]
+
+
+def test_a_plan_counts_and_changes_nothing(registry: Registry) -> None:
+    registry.deliver(PETROVA, SOMEBODY)
+    before = registry.everything(), registry.cards()
+    planned = erasure.plan([Identity("phone", PHONE)], **registry.how())
+    assert (registry.everything(), registry.cards()) == before
+    done = registry.erase(Identity("phone", PHONE))
+    assert {**done.as_dict(), "enrichments": None} == planned.as_dict()
+
+
+def test_an_erasure_that_is_asked_for_twice_finds_nothing_the_second_time(
+    registry: Registry,
+) -> None:
+    registry.deliver(PETROVA)
+    registry.erase(Identity("phone", PHONE))
+    again = registry.erase(Identity("phone", PHONE))
+    assert (again.records, again.rows, again.related) == (0, {}, 0)
+    assert registry.platform.rows("select count(*) from ops.erasures") == [(2,)]
+
+
+def test_raw_is_redacted_only_with_a_trace(registry: Registry) -> None:
+    registry.deliver(PETROVA)
+    with (
+        psycopg.connect(registry.platform.url) as connection,
+        pytest.raises(psycopg.errors.InsufficientPrivilege),
+    ):
+        connection.execute(
+            f"select ops.redact(0, '{registry.code}_cards',"
+            f" array(select raw_id from raw.{registry.code}_cards), '{{text}}', '{{}}')"
+        )
+
+
+@pytest.mark.parametrize("kind", ["staff", "", "Phone"])
+def test_an_identity_of_another_kind_is_refused(kind: str) -> None:
+    with pytest.raises(IngestionError) as refused:
+        Identity(kind, "x")
+    assert refused.value.code == "unknown_identity"
+    assert "secret" not in repr(Identity("phone", "secret"))
+
+
+def test_every_text_of_a_case_was_looked_at_by_somebody() -> None:
+    # A new field that holds texts or places goes into ERASED_FIELDS, any other into this list.
+    harmless = {
+        *("native_id", "kind", "status", "stage", "source_verdict", "topic", "category"),
+        *("subcategory", "fact", "received_body", "body", "channel", "municipality", "regime"),
+        *("external_number", "applicant_key", "author_key", "parent_native_id"),
+    }
+    texts = {
+        name
+        for role in ("case", "card")
+        for name, kind in CANONICAL_FIELDS[role].items()
+        if kind in ("text", "raw")
+    }
+    assert texts - set(ERASED_FIELDS) == harmless
+
+
+# --- retention -----------------------------------------------------------------------------------
+
+
+def test_texts_are_erased_when_their_time_is_over_and_keys_stay(registry: Registry) -> None:
+    registry.deliver(PETROVA, SOMEBODY)
+    key = registry.cards()[0][2]["applicant_key"]
+    how = registry.how()
+    urls = {"loader_url": how["loader_url"], "transformer_url": how["transformer_url"]}
+
+    # Cards tell no date: they count from their load.
+    assert erasure.expire_texts(**urls, before=datetime.now(UTC) - timedelta(days=1)) == 0
+    assert erasure.expire_texts(**urls, before=datetime.now(UTC) + timedelta(days=1)) == 2
+    assert erasure.expire_texts(**urls, before=datetime.now(UTC) + timedelta(days=1)) == 0
+
+    record = registry.cards()[0][2]
+    assert not set(record) & set(ERASED_FIELDS)
+    assert (record["applicant_key"], record["questions_raised"]) == (key, 2)
+    loads = registry.deliver(PETROVA, SOMEBODY)
+    assert [load.rows_unchanged for load in loads] == [2, 2]
+    assert registry.platform.rows("select basis, counts from ops.erasures") == [
+        ("retention", {"rows": {f"{registry.code}_cards": 2}})
+    ]
+
+
+def test_sealed_bytes_are_erased_when_their_time_is_over_and_counts_stay(
+    registry: Registry,
+) -> None:
+    registry.deliver({**PETROVA, "questions": "много"})
+    url = registry.how()["loader_url"]
+    assert erasure.expire_quarantine(loader_url=url, before=datetime(2020, 1, 1, tzinfo=UTC)) == 0
+    later = datetime.now(UTC) + timedelta(days=1)
+    assert erasure.expire_quarantine(loader_url=url, before=later) == 1
+    assert "Петров" not in registry.everything()
+    assert registry.platform.rows("select state, error_code from ops.quarantine") == [
+        ("erased", "bad_number")
+    ]
+    assert registry.platform.replay(registry.source).loads == ()
+
+
+def test_identities_are_erased_when_nothing_recent_refers_to_them(registry: Registry) -> None:
+    registry.deliver(PETROVA, SOMEBODY)
+    url = registry.how()["loader_url"]
+    with psycopg.connect(registry.platform.warehouse.url("owner"), autocommit=True) as owner:
+        owner.execute("update vault.identities set created_at = created_at - interval '9 years'")
+        owner.execute(
+            f"update raw.{registry.code}_cards set observed_at = observed_at - interval '9 years'"
+            " where native_id = '1'"
+        )
+    before = datetime.now(UTC) - timedelta(days=365)
+    assert erasure.expire_identities(loader_url=url, before=before) == 3
+    everything = registry.everything()
+    assert "Петрова Анна Ильинична" not in everything
+    assert "Сидоров" in everything
