@@ -221,8 +221,9 @@ PRIVATE = [
 ]
 
 
-@pytest.mark.parametrize("kind", PRIVATE)
-@pytest.mark.parametrize("is_type_last", [False, True])
+@pytest.mark.parametrize(
+    ("kind", "is_type_last"), [*((kind, False) for kind in PRIVATE), ("private_group", True)]
+)
 def test_an_export_that_is_not_public_is_refused_and_nothing_of_it_is_kept(
     platform: Platform, tmp_path: Path, kind: str | None, is_type_last: bool
 ) -> None:
