@@ -108,9 +108,13 @@ class Checked:
 
 @dataclass(slots=True)
 class _Heading:
-    """The first row: where each known column stands, and what is wrong with it."""
+    """The first row: where each known column stands, and what is wrong with it.
+
+    `stand_ins` are names of the template whose column came under another accepted name.
+    """
 
     places: dict[str, int] = field(default_factory=dict)
+    stand_ins: dict[str, int] = field(default_factory=dict)
     remarks: int | None = None
     width: int = 0
     missing: list[str] = field(default_factory=list)
@@ -203,6 +207,10 @@ def _read_heading(sheet: Worksheet, entity: Entity, columns: list[Column]) -> _H
             result.problems.append((number, problem))
         else:
             result.places[name] = number
+    for rule in entity.record.values():
+        for name in rule.from_[1:]:
+            if name in result.places:
+                result.stand_ins.setdefault(rule.from_[0], result.places[name])
     wanted = [column.heading for column in columns]
     absent = [
         next((name for name in wanted if name in group), group[0])
@@ -483,7 +491,7 @@ def _place(heading: _Heading, problem: Problem) -> int | None:
     """The number of the column in which a problem's cell stands."""
     if problem.column is None:
         return None
-    return heading.places.get(problem.column)
+    return heading.places.get(problem.column) or heading.stand_ins.get(problem.column)
 
 
 def _summarise(book: Workbook, problems: list[Problem]) -> None:

@@ -27,8 +27,8 @@ from ingestion.source import Source
 DATA_SHEET, NOTES_SHEET, LISTS_SHEET = "Данные", "Пояснения", "Справочники"
 # How far down drop-downs and prompts reach.
 PREPARED_ROWS = 5_000
-# What Excel shows of a prompt.
-_TITLE_LENGTH, _PROMPT_LENGTH = 32, 255
+# The longest that Excel takes; with a longer one it calls the file damaged.
+_TITLE_LENGTH, _PROMPT_LENGTH, _ERROR_LENGTH = 32, 255, 225
 _NARROWEST, _WIDEST = 13, 44
 _FIRST_DAY, _LAST_DAY = date(1990, 1, 1), date(2099, 12, 31)
 
@@ -126,7 +126,7 @@ def _validation(column: Column, letter: str) -> DataValidation:
     need = "обязательно" if column.is_required else "можно не заполнять"
     rule.prompt = _cut(f"{column.explanation} ({column.kind}; {need})", _PROMPT_LENGTH)
     rule.errorTitle = "Проверьте значение"
-    rule.error = _cut(f"«{column.heading}»: нужно {column.kind}.", _PROMPT_LENGTH)
+    rule.error = _cut(f"«{column.heading}»: нужно {column.kind}.", _ERROR_LENGTH)
     if column.words:
         rule.type = "list"
         rule.formula1 = f"{LISTS_SHEET}!${letter}$2:${letter}${len(column.words) + 1}"
@@ -142,7 +142,7 @@ def _validation(column: Column, letter: str) -> DataValidation:
         least, most = _bounds(column, -(10**12), 10**12)
         rule.type = "whole" if column.type == "integer" else "decimal"
         rule.operator, rule.showErrorMessage = "between", True
-        rule.formula1, rule.formula2 = f"{least:g}", f"{most:g}"
+        rule.formula1, rule.formula2 = _plain(least), _plain(most)
     return rule
 
 
@@ -154,6 +154,11 @@ def _bounds(column: Column, least: Any, most: Any) -> tuple[Any, Any]:
         least if rule.minimum is None else rule.minimum,
         most if rule.maximum is None else rule.maximum,
     )
+
+
+def _plain(number: float) -> str:
+    """A number without an exponent, as a formula takes it."""
+    return str(int(number)) if float(number).is_integer() else repr(number)
 
 
 def _cut(text: str, length: int) -> str:

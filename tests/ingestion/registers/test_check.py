@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import zipfile
+from collections.abc import Callable
 from datetime import datetime
 
 import pytest
@@ -17,6 +18,7 @@ from tests.ingestion.registers.conftest import (
     GOOD,
     HEADINGS,
     NOW,
+    SMALL,
     Fill,
     bytes_of,
     changed,
@@ -137,6 +139,16 @@ def test_a_heading_is_found_however_it_is_spaced_and_cased(
 ) -> None:
     headings = [heading if name == "Срок" else name for name in HEADINGS]
     assert check(small, fill(GOOD, headings=headings)).problems == []
+
+
+def test_a_column_may_come_under_its_other_name_and_is_marked_there(
+    make_source: Callable[..., Source], fill: Fill
+) -> None:
+    small = make_source("small", SMALL.replace("from: Срок\n", "from: [Срок, До какого дня]\n"))
+    headings = ["До какого дня" if name == "Срок" else name for name in HEADINGS]
+    assert check(small, fill(GOOD, headings=headings)).problems == []
+    book = marked(check(small, fill(changed(Срок="скоро"), headings=headings)))
+    assert is_marked(book, "G2")
 
 
 def test_a_column_of_one_s_own_and_one_without_a_name_are_refused(

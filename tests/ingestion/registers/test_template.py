@@ -87,7 +87,7 @@ def test_a_template_holds_headings_explanations_and_locked_lists_and_no_data(
     for rule in data.data_validations.dataValidation:
         assert len(rule.prompt) <= 255
         assert len(rule.promptTitle) <= 32
-        assert len(rule.error) <= 255
+        assert len(rule.error) <= 225
 
 
 @pytest.mark.parametrize("region", ["jewish_ao"])
