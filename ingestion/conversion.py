@@ -71,7 +71,10 @@ def _text(value: str) -> bytes:
 
 
 class Converter:
-    """Converts the items of one entity and region. `known_load_id` is set on replay."""
+    """Converts the items of one entity and region.
+
+    `told_at` is when the delivery was made, if that is known; `known_load_id` is set on replay.
+    """
 
     def __init__(
         self,
@@ -80,11 +83,12 @@ class Converter:
         region: Region,
         vault: Vault,
         observed_at: datetime,
+        told_at: datetime | None = None,
         known_load_id: int | None = None,
     ) -> None:
-        self._made_of = (source, entity, region, vault, observed_at, known_load_id)
+        self._made_of = (source, entity, region, vault, observed_at, told_at, known_load_id)
         self._names = (source.code, region.code, entity.name)
-        self._mapper = Mapper(source, entity, region, vault)
+        self._mapper = Mapper(source, entity, region, vault, told_at)
         self._observed_at = observed_at
         self._known = _NULL if known_load_id is None else str(known_load_id).encode()
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, time
+from time import monotonic
 
 import psycopg
 
@@ -55,6 +55,12 @@ class Work:
     def names(self) -> tuple[str, str, str]:
         return self.source.code, self.entity.name, self.region.code
 
+    @property
+    def exported_at(self) -> datetime | None:
+        """The end of the day on which a source of saved exports says that they were made."""
+        day = self.source.exported_on
+        return None if day is None else datetime.combine(day, time.max, self.region.zone)
+
     @contextmanager
     def locked(self) -> Iterator[None]:
         """Two runs of the same entity and region follow each other."""
@@ -99,9 +105,9 @@ class Work:
         return counts
 
     def _load(self, delivery: Delivery, window: Window | None) -> LoadCounts:
-        begun = time.monotonic()
+        begun = monotonic()
         counts, started_at = self._start(delivery.name, delivery.sha256, window)
-        transfer = Transfer(self, counts, delivery.observed_at or started_at)
+        transfer = Transfer(self, counts, delivery.observed_at or started_at, delivery.observed_at)
         try:
             with self.connection.transaction():
                 counts = transfer.run(delivery, window)
@@ -112,7 +118,7 @@ class Work:
             ledger.finish(self.connection, counts)
             if not isinstance(error, IngestionError):
                 raise
-        return replace(counts, seconds=time.monotonic() - begun)
+        return replace(counts, seconds=monotonic() - begun)
 
     def replay_whole(self, entry: Entry) -> LoadCounts:
         """Read a whole file or answer again."""
@@ -122,7 +128,7 @@ class Work:
             told = observed_time(name, self.source.file_time, self.region)
         counts, _ = self._start(entry.file_name, None, None)
         observed_at = told or ledger.started_at(self.connection, entry.load_id)
-        transfer = Transfer(self, counts, observed_at, replayed=entry)
+        transfer = Transfer(self, counts, observed_at, told, replayed=entry)
         kept = evidence.content(self.connection, self.vault, entry)
         pages = self.client.reread(self.entity, kept, name)
         with self.connection.transaction():
@@ -134,7 +140,7 @@ class Work:
     def replay_records(self, entries: list[Entry]) -> LoadCounts:
         """Try single records again, as one load."""
         counts, started_at = self._start("replay", None, None)
-        transfer = Transfer(self, counts, started_at)
+        transfer = Transfer(self, counts, started_at, None)
         with self.connection.transaction():
             counts = transfer.run_entries(entries)
             evidence.resolve(self.connection, transfer.resolved, counts.load_id)
@@ -153,9 +159,11 @@ class Transfer:
         work: Work,
         counts: LoadCounts,
         observed_at: datetime,
+        told_at: datetime | None,
         replayed: Entry | None = None,
     ) -> None:
         self._work = work
+        self._told_at = told_at or work.exported_at
         self._replayed = replayed
         self._counts = counts
         self._observed_at = observed_at
@@ -181,6 +189,7 @@ class Transfer:
             work.region,
             work.vault,
             self._observed_at,
+            self._told_at,
             self._replayed.load_id if self._replayed else None,
         )
         place = Place(

@@ -13,13 +13,14 @@ import math
 import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime, time
+from datetime import datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
 import msgspec
 
 from ingestion.errors import RecordError
+from ingestion.moments import Moment, WithoutYear, is_plausible, parse_moment
 from ingestion.source import (
     UNDECLARED_IDENTITY,
     Entity,
@@ -32,11 +33,11 @@ from ingestion.source import (
 from ingestion.vault import UNIT, Vault, is_pseudonym
 
 Fields = dict[str, Any]
-_EARLIEST_YEAR = 1990
-_YEARS_AHEAD = 10
 _YES = frozenset({"да", "true", "1", "yes", "y", "истина", "+"})
 _NO = frozenset({"нет", "false", "0", "no", "n", "ложь"})
 _ABSENT = object()
+# A date without a year: known to be there, not known when.
+INCOMPLETE = object()
 _REMEMBERED_NAMES = 4096
 _REMEMBERED_VALUES = 65_536
 
@@ -58,54 +59,6 @@ def record_key(source_code: str, region_code: str, entity: str, native_id: str) 
     """The first 16 bytes of sha256(source ␟ region ␟ entity ␟ native id), as 32 hex digits."""
     text = key_prefix(source_code, region_code, entity) + native_id
     return hashlib.sha256(text.encode()).hexdigest()[:32]
-
-
-# --- time ----------------------------------------------------------------------------------------
-
-
-def parse_moment(
-    text: str, formats: tuple[str, ...], zone: ZoneInfo, end_of_day: bool = False
-) -> tuple[datetime, bool] | None:
-    """A moment with offset and whether the source told the time of day; None if no format fits.
-
-    Formats are those of strptime, `iso` (ISO 8601), `unix` (seconds) and `unix_ms`. A text
-    without an offset is local time of `zone`. In the hour that the clocks repeat in autumn the
-    first of the two is meant; a time that spring skips counts with the offset before the change.
-    """
-    for pattern in formats:
-        try:
-            if pattern in ("unix", "unix_ms"):
-                seconds = float(text) / (1000 if pattern == "unix_ms" else 1)
-                return datetime.fromtimestamp(seconds, UTC).astimezone(zone), True
-            if pattern == "iso":
-                moment = datetime.fromisoformat(text)
-                has_time = len(text) > 10
-            else:
-                moment = datetime.strptime(text, pattern)
-                has_time = "%H" in pattern or "%I" in pattern
-        except (ValueError, OverflowError, OSError):
-            continue
-        if moment.tzinfo is None:
-            if end_of_day and not has_time:
-                moment = datetime.combine(moment.date(), time(23, 59, 59))
-            moment = moment.replace(tzinfo=zone)
-        return moment, has_time
-    return None
-
-
-@functools.lru_cache(maxsize=256)
-def _latest(observed_at: datetime) -> datetime:
-    try:
-        return observed_at.replace(year=observed_at.year + _YEARS_AHEAD)
-    except ValueError:  # 29 February
-        return observed_at.replace(year=observed_at.year + _YEARS_AHEAD, day=28)
-
-
-def is_plausible(moment: datetime, observed_at: datetime) -> bool:
-    """True within [1990-01-01, observed_at + 10 years]."""
-    if not _EARLIEST_YEAR <= moment.year <= observed_at.year + _YEARS_AHEAD + 1:
-        return False
-    return moment <= _latest(observed_at)
 
 
 # --- reading source fields -----------------------------------------------------------------------
@@ -169,21 +122,12 @@ Reader = Callable[[Fields, Fields, datetime], Any]
 
 
 @dataclass(frozen=True, slots=True)
-class Moment:
-    """A moment as it lands, and whether the source told the time of day."""
-
-    at: datetime
-    written: str
-    has_time: bool
-    observed_at: datetime
-
-
-@dataclass(frozen=True, slots=True)
 class _Context:
     nulls: frozenset[str]
     formats: tuple[str, ...]
     zone: ZoneInfo
     nested: bool
+    told_at: datetime | None
 
 
 def _origin(rule: FieldRule, context: _Context, *, keep_empty: bool) -> Getter:
@@ -342,27 +286,31 @@ def _compile(
             return None
         written = as_text(value).strip()
         found = known.get(written)
-        # What is plausible depends on the load; a mapper serves one.
-        if found is not None and found.observed_at == observed_at:
-            return found
-        parsed = parse_moment(written, formats, context.zone, rule.end_of_day)
-        if parsed is None:
-            raise RecordError(
-                "bad_date",
-                f"{blame} is {written[:40]!r}, declared are {', '.join(formats)}",
-                field=blame,
-            )
-        if not is_plausible(parsed[0], observed_at):
+        if found is None:
+            try:
+                found = parse_moment(
+                    written, formats, context.zone, rule.end_of_day, context.told_at
+                )
+            except WithoutYear:
+                return INCOMPLETE
+            if found is None:
+                raise RecordError(
+                    "bad_date",
+                    f"{blame} is {written[:40]!r}, declared are {', '.join(formats)}",
+                    field=blame,
+                )
+            if len(known) >= _REMEMBERED_VALUES:
+                known.clear()
+            known[written] = found
+        if not is_plausible(found.at, observed_at):
             raise RecordError("date_out_of_range", f"{blame} is {written[:40]!r}", field=blame)
-        if len(known) >= _REMEMBERED_VALUES:
-            known.clear()
-        found = Moment(parsed[0], parsed[0].isoformat(), parsed[1], observed_at)
-        known[written] = found
         return found
 
     def day(fields: Fields, derived: Fields, observed_at: datetime) -> Any:
         parsed = moment(fields, derived, observed_at)
-        return None if parsed is None else parsed.at.date().isoformat()
+        if parsed is None or parsed is INCOMPLETE:
+            return parsed
+        return parsed.at.date().isoformat()
 
     readers: dict[FieldType, Reader] = {
         "text": text,
@@ -556,9 +504,19 @@ class Row:
 
 
 class Mapper:
-    """Turns items of one entity and region into rows, by the YAML's declarations."""
+    """Turns items of one entity and region into rows, by the YAML's declarations.
 
-    def __init__(self, source: Source, entity: Entity, region: Region, vault: Vault) -> None:
+    `told_at` is when the delivery was made, if that is known.
+    """
+
+    def __init__(
+        self,
+        source: Source,
+        entity: Entity,
+        region: Region,
+        vault: Vault,
+        told_at: datetime | None = None,
+    ) -> None:
         self._source = source
         self._entity = entity
         self._region = region
@@ -569,6 +527,7 @@ class Mapper:
             formats=entity.formats,
             zone=region.zone,
             nested=self._nested,
+            told_at=told_at,
         )
         self._context = context
         self._readers = [
@@ -635,6 +594,10 @@ class Mapper:
             value = reader(payload, derived, observed_at)
             if value is None:
                 continue
+            if value is INCOMPLETE:
+                # No year, and nobody told when the delivery was made: nothing is made up.
+                record.setdefault("incomplete_dates", []).append(name)
+                continue
             if field_type == "datetime":
                 record[name] = value.written
                 if name == "received_at" or name == "closed_at":
@@ -644,6 +607,7 @@ class Mapper:
         if self._source.deadline == "source" and "source_due_at" in record:
             record["due_at"] = record["source_due_at"]
         changed = None if self._changed is None else self._changed(payload, derived, observed_at)
+        changed_at = changed.at if isinstance(changed, Moment) else None
         try:
             native_id = self._native_id(payload, derived)
             if self._key is not None:
@@ -663,7 +627,7 @@ class Mapper:
             payload=payload_json,
             record=record_json,
             content_hash=hashlib.sha256(lasting + b"\n" + record_json).digest(),
-            changed_at=None if changed is None else changed.at,
+            changed_at=changed_at,
             identities=identities,
         )
 

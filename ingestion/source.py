@@ -838,6 +838,9 @@ class Source(Dialect):
     calls_per_second: float | None = Field(None, gt=0)
     max_calls: int | None = Field(None, gt=0)
     file_time: FileTime | None = None
+    exported_on: date | None = Field(
+        None, description="Day on which saved exports were made: completes dates without a year"
+    )
     file_format: Literal["csv", "xlsx"] = "xlsx"
     max_quarantined_share: float = Field(
         0.5, gt=0, le=1, description="Above it the load is called failed; its rows stay landed"

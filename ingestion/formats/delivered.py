@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
@@ -29,7 +28,7 @@ class DeliveredFile:
         )
 
 
-class MeteredStream(io.RawIOBase):
+class MeteredStream:
     """A stream that refuses to go on when a single record has taken too many bytes.
 
     Parsers collect a record before they give it away; `record_ended` starts the count again.

@@ -17,7 +17,6 @@ from ingestion.formats.encoding import encoding_of, transcoded
 from ingestion.source import Entity
 
 _BLOCK = 2 << 20
-_BOM = b"\xef\xbb\xbf"
 
 _decode = msgspec.json.Decoder().decode
 
@@ -78,11 +77,7 @@ def read_json_lines(file: DeliveredFile, entity: Entity) -> Iterator[Page]:
 def _blocks(file: DeliveredFile, stream: BinaryIO) -> Iterator[tuple[bytes, int]]:
     """Blocks that end with a line, and the number of their line ends."""
     rest = b""
-    is_first = True
     while chunk := stream.read(_BLOCK):
-        if is_first:
-            chunk = chunk.removeprefix(_BOM)
-            is_first = False
         head, found, tail = chunk.rpartition(b"\n")
         if not found:
             rest += chunk

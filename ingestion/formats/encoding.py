@@ -63,9 +63,11 @@ def encoding_of(file: DeliveredFile, declared: Format) -> Encoding:
 
 @contextlib.contextmanager
 def transcoded(path: Path, encoding: Encoding) -> Iterator[BinaryIO]:
-    """The file as UTF-8 bytes. UnicodeDecodeError, while it is read, in another encoding."""
+    """The file as UTF-8 bytes without a mark. UnicodeDecodeError while bytes of another are read."""
     with path.open("rb") as binary:
         if encoding.is_utf8:
+            if binary.read(len(codecs.BOM_UTF8)) != codecs.BOM_UTF8:
+                binary.seek(0)
             yield binary
         else:
             recoder = codecs.EncodedFile(binary, "utf-8", encoding.name)

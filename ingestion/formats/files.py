@@ -11,11 +11,10 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from ingestion.clients.base import Page
-from ingestion.errors import UnreadableAnswer
 from ingestion.formats.delivered import DeliveredFile
 from ingestion.formats.documents import read_json, read_json_lines
 from ingestion.formats.markup import read_xml
-from ingestion.formats.tables import read_delimited
+from ingestion.formats.tables import read_delimited, read_tabbed
 from ingestion.formats.workbooks import read_workbook
 from ingestion.source import Entity, Format
 
@@ -35,7 +34,7 @@ _BY_ENDING = {
 
 _READERS: dict[str, Callable[[DeliveredFile, Entity], Iterator[Page]]] = {
     "csv": read_delimited,
-    "tsv": read_delimited,
+    "tsv": read_tabbed,
     "xlsx": read_workbook,
     "ods": read_workbook,
     "json": read_json,
@@ -67,6 +66,3 @@ def _kind(file: DeliveredFile, declared: Format) -> str:
     if lowered.startswith((b"<!doctype html", b"<html")):
         raise file.refused("unexpected_answer", f"it is an HTML page, not {declared.type}")
     return declared.type
-
-
-__all__ = ["UnreadableAnswer", "read_file"]

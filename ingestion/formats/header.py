@@ -111,6 +111,8 @@ class Heading:
         self._known = known_fields(entity)
         self._spelling = {folded(column): column for column in self._known}
         self._required = required_fields(entity)
+        # Names of columns as this file writes them: a look at a row that costs nothing.
+        self._written: set[Any] = set(self._known)
 
     def is_one(self, cells: list[Any]) -> bool:
         """True when the row holds every column that is needed, whatever else it holds."""
@@ -119,13 +121,11 @@ class Heading:
 
     def looks_repeated(self, cells: list[Any]) -> bool:
         """True for a heading that comes again in mid-table, as on every printed page."""
-        first = next((cell for cell in cells if cell), None)
-        if not isinstance(first, str) or folded(first) not in self._spelling:
-            return False
-        return self.is_one(cells)
+        return not self._written.isdisjoint(cells) and self.is_one(cells)
 
     def columns(self, cells: list[Any]) -> list[str]:
         """The names. UnreadableAnswer when one is missing or stands there twice."""
+        self._written.update(cell for cell in cells if isinstance(cell, str) and cell)
         columns = [" ".join(cell_text(cell).replace("\ufeff", "").split()) for cell in cells]
         while columns and not columns[-1]:
             columns.pop()

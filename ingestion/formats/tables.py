@@ -22,13 +22,20 @@ _SAMPLE = 64 << 10
 _SEPARATORS = ";,\t|"
 
 
-def read_delimited(file: DeliveredFile, entity: Entity) -> Iterator[Page]:
+def read_tabbed(file: DeliveredFile, entity: Entity) -> Iterator[Page]:
+    """The rows of a table whose cells are parted by tabs."""
+    yield from read_delimited(file, entity, "\t")
+
+
+def read_delimited(
+    file: DeliveredFile, entity: Entity, separator: str | None = None
+) -> Iterator[Page]:
     """The rows of a text table; a row that is broken is refused alone."""
     csv.field_size_limit(LONGEST_CELL)
     encoding = encoding_of(file, entity.format)
     _check(file, encoding)
     found = dict(encoding.found)
-    separator = "\t" if entity.format.type == "tsv" else entity.format.separator
+    separator = separator or entity.format.separator
     if separator == "detect":
         separator = _separator(file, encoding)
         found["separator"] = separator

@@ -12,7 +12,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from ingestion.errors import RecordError
-from ingestion.mapping import Mapper, Row, parse_moment, record_key
+from ingestion.mapping import Mapper, Row, record_key
 from ingestion.source import Source
 from ingestion.vault import Vault
 
@@ -54,31 +54,6 @@ def record(row: Row) -> dict[str, Any]:
 def payload(row: Row) -> dict[str, Any]:
     result: dict[str, Any] = json.loads(row.payload)
     return result
-
-
-# --- time ----------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(
-    ("text", "formats", "expected", "has_time"),
-    [
-        ("01/15/2015 04:12:40 AM", US, "2015-01-15T04:12:40-05:00", True),
-        ("07/15/2015 12:00:00 PM", US, "2015-07-15T12:00:00-04:00", True),
-        # 1:30 comes twice on 1 November 2015; the first is still summer time.
-        ("11/01/2015 01:30:00 AM", US, "2015-11-01T01:30:00-04:00", True),
-        ("2021-10-21T22:14:27+01:00", ("iso",), "2021-10-21T22:14:27+01:00", True),
-        ("2021-10-21T22:14:27Z", ("iso",), "2021-10-21T22:14:27+00:00", True),
-        ("2021-06-21", ("iso",), "2021-06-21T00:00:00-04:00", False),
-        ("1553180396", ("unix",), "2019-03-21T10:59:56-04:00", True),
-        ("21.06.2021", ("%d.%m.%Y %H:%M", "%d.%m.%Y"), "2021-06-21T00:00:00-04:00", False),
-    ],
-)
-def test_a_moment_is_read_in_the_source_s_own_zone(
-    text: str, formats: tuple[str, ...], expected: str, has_time: bool
-) -> None:
-    parsed = parse_moment(text, formats, BOSTON)
-    assert parsed is not None
-    assert (parsed[0].isoformat(), parsed[1]) == (expected, has_time)
 
 
 def test_a_due_date_without_a_time_lasts_to_the_end_of_its_day(make_source: MakeSource) -> None:
