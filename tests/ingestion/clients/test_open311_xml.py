@@ -186,7 +186,7 @@ def test_memory_does_not_grow_with_the_document() -> None:
         assert read == count
         return most
 
-    assert peak(12_000) < 2 * peak(1_000) + (1 << 18)
+    assert peak(12_000) < peak(1_000) + (1 << 16)
 
 
 # --- through the loader --------------------------------------------------------------------------
