@@ -63,7 +63,7 @@ def encoding_of(file: DeliveredFile, declared: Format) -> Encoding:
 
 @contextlib.contextmanager
 def transcoded(path: Path, encoding: Encoding) -> Iterator[BinaryIO]:
-    """The file as UTF-8 bytes without a mark. UnicodeDecodeError while bytes of another are read."""
+    """The file as UTF-8 bytes without a mark. UnicodeDecodeError for bytes that are not so."""
     with path.open("rb") as binary:
         if encoding.is_utf8:
             if binary.read(len(codecs.BOM_UTF8)) != codecs.BOM_UTF8:
