@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import io
 import json
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
@@ -34,6 +35,8 @@ _HEAD = frozenset({"name", "type", "id"})
 _BOM = b"\xef\xbb\xbf"
 # Entities whose text names a person: it moves to a field that the YAML declares as identity.
 _NAMING = frozenset({"phone", "email", "mention", "mention_name", "bank_card"})
+# Links that lead to somebody and not to something: accounts, mail boxes, telephones.
+_MENTION = re.compile(r"(?:tg|mailto|tel):|https?://t\.me/\w+/?$", re.IGNORECASE)
 _USER = "user"
 _CHANNEL = "channel"
 
@@ -357,9 +360,9 @@ def _shown(node: Tag, declared: dict[str, Channel]) -> Item:
     )
     if body is not None:
         fields["text"] = _written(body)
-        links = [str(one["href"]) for one in body.select("a[href]")]
-        if links:
-            fields["links"] = links
+        for one in body.select("a[href]"):
+            kind = "mentions" if _MENTION.match(str(one["href"])) else "links"
+            fields.setdefault(kind, []).append(str(one["href"]))
     meta = node.select_one(".tgme_widget_message_meta")
     fields["edited"] = meta is not None and meta.get_text().strip().startswith("edited")
     signature = node.select_one(".tgme_widget_message_from_author")

@@ -425,9 +425,13 @@ def test_texts_keep_their_lines_and_threads_and_reposts_are_told(
         '<span class="tgme_widget_message_from_author">Пётр Секретов</span>'
     )
     emoji = '<i class="emoji"><b>🕳</b></i>'
+    links = (
+        '<a href="https://t.me/skrytny">вот</a> <a href="mailto:skrytny@post.example">ему</a>'
+        ' <a href="https://v.example/1">сюда</a>'
+    )
     preview.pages[""] = page(
         shown(12, 15, f"Яма {emoji}<br/>на {escape('<Советской>')}", extra=reply),
-        shown(13, 16, extra=forward),
+        shown(13, 16, links, extra=forward),
     )
     read(platform, channels(preview, "threads"))
     first, second = platform.records("threads_messages")
@@ -436,7 +440,8 @@ def test_texts_keep_their_lines_and_threads_and_reposts_are_told(
     assert (first["is_repost"], second["is_repost"]) == (False, True)
     assert second["author_key"].startswith("p_")
     stored = everything_stored(platform, "threads_messages")
-    assert not [one for one in ("Тайная", "tainaya", "Секретов") if one in stored]
+    assert not [one for one in ("Тайная", "tainaya", "Секретов", "skrytny") if one in stored]
+    assert "https://v.example/1" in stored
 
 
 def test_an_edit_is_a_version_and_views_are_none(platform: Platform, preview: Preview) -> None:
@@ -461,6 +466,8 @@ def test_what_is_listed_no_more_within_the_window_was_deleted(
     service = shown(3, 12).replace("js-widget_message", "service_message")
     preview.pages[""] = page(shown(1, 5), shown(2, 11), service, shown(4, 13))
     assert read(platform, source).rows_quarantined == 1
+    platform.replay(source)
+    assert platform.quarantine("deleted") == [("not_a_post", "slovo_68_3", "open")]
     preview.pages[""] = page(service, shown(4, 13))
     load = read(platform, source)
     assert load.rows_tombstoned == 1
