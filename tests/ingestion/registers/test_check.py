@@ -108,7 +108,9 @@ def test_a_corrected_file_passes_with_the_marks_still_in_it(small: Source, fill:
         "«Мера»: не заполнено.",
     ]
     assert is_marked(again, "B3")
-    assert not is_marked(again, "C2")
+    corrected = again["Данные"]["C2"]
+    assert corrected.comment is None
+    assert corrected.fill.fill_type is None
     assert again.sheetnames.count("Итог проверки") == 1
 
 
