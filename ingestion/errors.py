@@ -200,8 +200,12 @@ ERROR_TEXTS: dict[str, ErrorText] = {
         "The header names a column twice.",
         "Ask the owner which of the two counts and for a corrected export.",
     ),
+    "contract_frozen": ErrorText(
+        "A value is not of the type that the frozen contract names; nothing of the load landed.",
+        "If the source has changed for good, correct the YAML, then load the window again.",
+    ),
     "unknown_column": ErrorText(
-        "The file brings a column that the frozen contract does not know.",
+        "The delivery brings a field that the contract does not know.",
         "Add it to the YAML (as identity, if it holds personal data), then `tsur replay`.",
     ),
     "empty_file": ErrorText(
@@ -317,6 +321,18 @@ ERROR_TEXTS: dict[str, ErrorText] = {
         "Add `--with-later`: they are withdrawn with it, the newest first. Then load their "
         "windows and files again.",
     ),
+    "no_windows": ErrorText(
+        "The source is read as a whole, so there is no history to fill window by window.",
+        "Load it with `tsur ingest`.",
+    ),
+    "empty_period": ErrorText(
+        "The period holds no day.",
+        "Give --from before --to; the last day is excluded.",
+    ),
+    "backfill_running": ErrorText(
+        "Another process is at this backfill.",
+        "Wait until it has ended; its state is in ops.backfill_windows.",
+    ),
     "unknown_identity": ErrorText(
         "A person is erased by a phone, e-mail, name, account, document or address.",
         "Give at least one, as the person writes it; `tsur erase --help` shows how.",
@@ -403,3 +419,10 @@ class RecordError(IngestionError):
     def __init__(self, code: str, detail: str, *, field: str | None = None) -> None:
         super().__init__(code, detail)
         self.field = field
+
+
+class ContractBroken(IngestionError):
+    """A value of a wrong type under a frozen contract: the load stops, nothing of it lands."""
+
+    def __init__(self, cause: RecordError) -> None:
+        super().__init__("contract_frozen", cause.detail)
