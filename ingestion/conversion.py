@@ -56,6 +56,7 @@ class Converted:
     refused: list[Refused] = field(default_factory=list)
     present: list[str] = field(default_factory=list)
     is_whole: bool = True
+    unknown: tuple[str, ...] = ()
 
 
 COLUMNS = (
@@ -134,6 +135,9 @@ class Converter:
             lines.append(self.line(row, item.row_number, sha256, self._known))
             if row.identities:
                 result.identities.update(row.identities)
+        if self._mapper.unknown:
+            result.unknown = tuple(self._mapper.unknown)
+            self._mapper.unknown.clear()
         result.landed = len(lines)
         if lines:
             lines.append(b"")

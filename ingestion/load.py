@@ -273,7 +273,7 @@ class Transfer:
     def _take(self, converted: Converted) -> None:
         self._rows_read += converted.read
         self.bytes_read += converted.page.bytes_read
-        self._unknown.update(dict.fromkeys(converted.page.unknown_columns))
+        self._unknown.update(dict.fromkeys((*converted.page.unknown_columns, *converted.unknown)))
         for name, value in converted.page.found.items():
             known = self._found.setdefault(name, value)
             if value not in known.split(", "):

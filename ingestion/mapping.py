@@ -19,7 +19,8 @@ from zoneinfo import ZoneInfo
 
 import msgspec
 
-from ingestion.errors import RecordError
+from ingestion.constraints import constraints
+from ingestion.errors import ContractBroken, RecordError
 from ingestion.moments import Moment, WithoutYear, is_plausible, parse_moment
 from ingestion.source import (
     UNDECLARED_IDENTITY,
@@ -39,6 +40,17 @@ _ABSENT = object()
 # A date without a year: known to be there, not known when.
 INCOMPLETE = object()
 _REMEMBERED_NAMES = 4096
+# What a contract on types can forgive.
+_WRONG_TYPES = frozenset(
+    {
+        "bad_date",
+        "bad_number",
+        "bad_boolean",
+        "date_out_of_range",
+        "out_of_bounds",
+        "unknown_value",
+    }
+)
 _REMEMBERED_VALUES = 65_536
 
 
@@ -549,6 +561,12 @@ class Mapper:
         self._volatile = frozenset(entity.volatile)
         self._prefix = key_prefix(source.code, region.code, entity.name)
         self._separator = "/" if entity.role == "event" else "_"
+        self._contract = entity.contract
+        self._known = frozenset(name.split(".")[0] for name in known_fields(entity)) | {
+            name for name in known_fields(entity) if not self._nested
+        }
+        self._constraints = constraints(entity, {region.code})
+        self.unknown: dict[str, None] = {}
 
     def native_id_of(self, fields: Fields, derived: Fields) -> str | None:
         """The native id when the declared key is filled, without touching anything else."""
@@ -583,15 +601,51 @@ class Mapper:
             return payload
         return {name: value for name, value in payload.items() if name not in self._volatile}
 
+    def _met_unknown(self, fields: Fields) -> Fields:
+        """Fields that the YAML does not name: told, and treated as the contract says."""
+        unknown = [name for name in fields if name not in self._known]
+        for name in unknown:
+            if len(self.unknown) < _REMEMBERED_NAMES:
+                self.unknown.setdefault(name)
+        mode = self._contract.columns
+        if mode == "discard_value":
+            return {name: value for name, value in fields.items() if name in self._known}
+        if mode != "evolve":
+            filled = next((name for name in unknown if _is_filled(fields[name])), None)
+            if filled is not None:
+                raise RecordError("unknown_column", f"{filled} is not declared", field=filled)
+        return fields
+
+    def _met_wrong_type(
+        self, name: str, error: RecordError, payload: Fields, derived: Fields, record: Fields
+    ) -> None:
+        mode = self._contract.data_type
+        if mode == "freeze":
+            raise ContractBroken(error) from None
+        if mode == "discard_row" or error.code not in _WRONG_TYPES:
+            raise error
+        record.setdefault("discarded_values", []).append(name)
+        if mode == "evolve":
+            value = _origin(self._entity.record[name], self._context, keep_empty=True)(
+                payload, derived
+            )
+            record[f"{name}_as_written"] = None if value is _ABSENT else as_text(value)
+
     def land(self, fields: Fields, derived: Fields, observed_at: datetime) -> Row:
         """One row. Raises RecordError naming the field that is to blame."""
+        if not fields.keys() <= self._known:
+            fields = self._met_unknown(fields)
         payload, identities = self._pseudonymiser.apply(fields)
         derived = self._pseudonymiser.apply_to_context(derived, identities)
         record: dict[str, Any] = {}
         if self._entity.kind is not None:
             record["kind"] = self._entity.kind
         for name, field_type, reader, _blame in self._readers:
-            value = reader(payload, derived, observed_at)
+            try:
+                value = reader(payload, derived, observed_at)
+            except RecordError as error:
+                self._met_wrong_type(name, error, payload, derived, record)
+                continue
             if value is None:
                 continue
             if value is INCOMPLETE:
@@ -606,6 +660,8 @@ class Mapper:
                 record[name] = value
         if self._source.deadline == "source" and "source_due_at" in record:
             record["due_at"] = record["source_due_at"]
+        if self._constraints is not None:
+            self._constraints.check(record)
         changed = None if self._changed is None else self._changed(payload, derived, observed_at)
         changed_at = changed.at if isinstance(changed, Moment) else None
         try:
@@ -630,6 +686,10 @@ class Mapper:
             changed_at=changed_at,
             identities=identities,
         )
+
+
+def _is_filled(value: Any) -> bool:
+    return value not in (None, "", [], {})
 
 
 def _holds_nul(value: Any) -> bool:

@@ -680,13 +680,21 @@ class FieldRule(_Declaration):
 
 
 class Contract(_Declaration):
-    """What happens when the source changes its shape.
+    """What happens when the source changes its shape; modes as dlt names them.
 
-    columns: `evolve` lands unknown columns in the payload and records their names, `freeze`
-    quarantines the file, `discard_value` drops them.
+    `columns`, a field that the YAML does not name: `evolve` lands it in the payload, `discard_row`
+    quarantines the records that fill it, `discard_value` drops it, `freeze` stops: a table goes to
+    quarantine whole, of other answers every such record does. Its name is recorded in any case.
+    `data_type`, a value that is not of its field's type: `discard_row` quarantines the record,
+    `discard_value` lands it without the value, `evolve` lands the value as the source wrote it,
+    under the name with `_as_written`, `freeze` fails the load and nothing of it lands.
+    `missing`, a table without a column that is needed: `freeze` quarantines it whole, `evolve`
+    lands it with the field empty.
     """
 
-    columns: Literal["evolve", "freeze", "discard_value"] = "evolve"
+    columns: Literal["evolve", "freeze", "discard_row", "discard_value"] = "evolve"
+    data_type: Literal["evolve", "freeze", "discard_row", "discard_value"] = "discard_row"
+    missing: Literal["evolve", "freeze"] = "freeze"
 
 
 class Entity(_Declaration):

@@ -57,7 +57,6 @@ class Rows:
 
     columns: list[str]
     separator: str
-    discarded: frozenset[str]
     derived: dict[str, str]
     rows: list[Cells] = field(default_factory=list)
 
@@ -77,8 +76,6 @@ class Rows:
                 found.append(self._bad(number, cells, broken))
                 continue
             fields: dict[str, Any] = dict(zip(columns, cells, strict=True))
-            for column in self.discarded:
-                del fields[column]
             found.append(Item(fields, row_number=number, derived=dict(self.derived)))
         return found
 
@@ -117,7 +114,10 @@ class Heading:
     def is_one(self, cells: list[Any]) -> bool:
         """True when the row holds every column that is needed, whatever else it holds."""
         present = {folded(cell_text(cell)) for cell in cells}
-        return all(any(folded(name) in present for name in group) for group in self._required)
+        wanted = [any(folded(name) in present for name in group) for group in self._required]
+        if self._entity.contract.missing == "evolve":
+            return sum(wanted) * 2 > len(wanted)
+        return all(wanted)
 
     def looks_repeated(self, cells: list[Any]) -> bool:
         """True for a heading that comes again in mid-table, as on every printed page."""
@@ -140,7 +140,7 @@ class Heading:
             raise self._file.refused("repeated_column", f"twice: {', '.join(repeated)}")
         present = set(columns)
         missing = [" or ".join(g) for g in self._required if present.isdisjoint(g)]
-        if missing:
+        if missing and self._entity.contract.missing == "freeze":
             detail = f"missing: {', '.join(dict.fromkeys(missing))}; found: {', '.join(columns)}"
             raise self._file.refused("missing_column", detail)
         return columns
@@ -180,7 +180,7 @@ def table_pages(
     heading = Heading(entity, file)
     try:
         columns, rows = _below(heading, rows, entity, file)
-        block = _block(heading, columns, entity, sheet)
+        block = _block(columns, entity, sheet)
         unknown = heading.unknown(columns)
         found = {**found, **heading.layout(columns)}
         footers = [re.compile(pattern, re.IGNORECASE) for pattern in entity.format.footer]
@@ -196,7 +196,7 @@ def table_pages(
             if heading.looks_repeated(cells):
                 yield page
                 columns = heading.columns(cells)
-                block = _block(heading, columns, entity, sheet)
+                block = _block(columns, entity, sheet)
                 page = Page(
                     [],
                     sha256=file.sha256,
@@ -209,7 +209,7 @@ def table_pages(
             block.rows.append((number, cells))
             if len(block.rows) >= PAGE_ITEMS:
                 yield page
-                block = _block(heading, columns, entity, sheet)
+                block = _block(columns, entity, sheet)
                 page = Page([], sha256=file.sha256, block=block)
         yield page
     except csv.Error as error:
@@ -236,14 +236,11 @@ def _below(
     return heading.columns(skipped[0][1]), chain(skipped[1:], rows)
 
 
-def _block(heading: Heading, columns: list[str], entity: Entity, sheet: str | None) -> Rows:
-    is_discarding = entity.contract.columns == "discard_value"
-    discarded = frozenset(heading.unknown(columns)) if is_discarding else frozenset()
+def _block(columns: list[str], entity: Entity, sheet: str | None) -> Rows:
     separator = entity.format.separator
     return Rows(
         columns,
         separator if len(separator) == 1 else ";",
-        discarded,
         {} if sheet is None else {"sheet": sheet},
     )
 
