@@ -15,6 +15,7 @@ import psycopg
 from psycopg import sql
 
 from ingestion.conversion import COLUMNS, Converted
+from ingestion.erasure import keep_entries_erased, keep_erased
 from ingestion.errors import RecordError
 from ingestion.evidence import Writer
 from ingestion.mapping import key_prefix
@@ -210,6 +211,8 @@ class Landing:
         self._vault = vault
         self._quarantine = quarantine
         self._table = sql.Identifier("raw", table)
+        self._names = (source_code, region_code, entity)
+        self._load_id = load_id
         self._is_by_content = is_by_content
         self._record = _RECORD_BY_CONTENT if is_by_content else _RECORD
         self._parameters: dict[str, object] = {
@@ -300,6 +303,17 @@ class Landing:
         if self._identities:
             self._flush_identities()
         connection = self._connection
+        # Nobody else analyzes temporary tables, and a plan for ten rows is none for millions.
+        connection.execute("analyze landing (seq, record_key)")
+        winners = self._execute(_CONTENT_WINNERS if self._is_by_content else _WINNERS).rowcount
+        connection.execute("analyze landing_winners (seq, record_key)")
+        keep_erased(
+            connection,
+            self._table,
+            source_code=self._names[0],
+            region_code=self._names[1],
+            entity=self._names[2],
+        )
         # In the order of the pseudonyms, so that two loads never wait for each other in a ring.
         connection.execute(
             """
@@ -310,10 +324,6 @@ class Landing:
             """,
             [self._parameters["load_id"]],
         )
-        # Nobody else analyzes temporary tables, and a plan for ten rows is none for millions.
-        connection.execute("analyze landing (seq, record_key)")
-        winners = self._execute(_CONTENT_WINNERS if self._is_by_content else _WINNERS).rowcount
-        connection.execute("analyze landing_winners (seq, record_key)")
         before = self._quarantine.count
         if winners < self._added:
             self._keep(_LOST_REPEATS, "repeated_key")
@@ -327,6 +337,7 @@ class Landing:
         if vanish is not None:
             tombstoned = self._tombstones(is_stale, vanish, window, file_sha256, vanished_at)
         self._quarantine.flush()
+        keep_entries_erased(connection, self._load_id)
         return Merged(landed, self._added - landed - kept, tombstoned)
 
     def _tombstones(
