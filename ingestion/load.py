@@ -206,6 +206,7 @@ class Transfer:
             self._quarantine,
             table=work.entity.table,
             is_by_content=work.entity.key == "content",
+            holds=work.entity.holds,
             source_code=work.source.code,
             region_code=work.region.code,
             entity=work.entity.name,

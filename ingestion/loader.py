@@ -142,7 +142,7 @@ insert into {table}
      observed_at, source_changed_at, load_id, file_sha256, row_number, is_deleted)
 select
     latest.record_key, latest.source_code, latest.region_code, latest.native_id,
-    latest.payload, latest.record, latest.payload_hash, %(observed_at)s,
+    latest.payload, {gone}, latest.payload_hash, %(observed_at)s,
     latest.source_changed_at, %(load_id)s, %(file_sha256)s, null, true
 from (
     select distinct on (r.record_key) r.*
@@ -158,6 +158,12 @@ order by latest.raw_id
 
 _RECORD = sql.SQL("l.record::jsonb")
 _RECORD_BY_CONTENT = sql.SQL("l.record::jsonb || jsonb_build_object('native_id', w.native_id)")
+_VANISHED = sql.SQL("latest.record")
+# What leaves a listing of open requests is finished, at a time that the source does not tell.
+_LEFT = sql.SQL(
+    "latest.record || jsonb_build_object("
+    "'is_closed', true, 'left_listing_at', %(observed_at)s::timestamptz)"
+)
 _SCOPE_ALL = sql.SQL("true")
 _SCOPE_WINDOW = sql.SQL(
     "(latest.record ->> 'received_at')::timestamptz >= %(window_from)s"
@@ -201,6 +207,7 @@ class Landing:
         *,
         table: str,
         is_by_content: bool,
+        holds: str,
         source_code: str,
         region_code: str,
         entity: str,
@@ -215,6 +222,7 @@ class Landing:
         self._load_id = load_id
         self._is_by_content = is_by_content
         self._record = _RECORD_BY_CONTENT if is_by_content else _RECORD
+        self._gone = _LEFT if holds == "open_only" else _VANISHED
         self._parameters: dict[str, object] = {
             "source": source_code,
             "region": region_code,
@@ -368,7 +376,9 @@ class Landing:
     def _execute(
         self, statement: str, *, scope: sql.Composable = _SCOPE_ALL, **parameters: object
     ) -> psycopg.Cursor:
-        query = sql.SQL(statement).format(table=self._table, scope=scope, record=self._record)
+        query = sql.SQL(statement).format(
+            table=self._table, scope=scope, record=self._record, gone=self._gone
+        )
         return self._connection.execute(query, {**self._parameters, **parameters})
 
     def _keep(self, statement: str, code: str) -> None:
