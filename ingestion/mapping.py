@@ -586,15 +586,20 @@ class Mapper:
 
     def _native_id(self, payload: Fields, derived: Fields) -> str:
         if self._key is None:
-            return hashlib.sha256(canonical_json(self._lasting(payload))).hexdigest()[:32]
+            return self._digest(payload)
         parts = []
         for name, getter in self._key:
             value = getter(payload, derived)
             written = "" if value is _ABSENT or value is None else as_text(value).strip()
             if written in self._context.nulls:
+                if self._entity.keyless == "content":
+                    return f"content:{self._digest(payload)}"
                 raise RecordError("missing_key", f"{name} is empty", field=name)
             parts.append(written)
         return self._separator.join(parts)
+
+    def _digest(self, payload: Fields) -> str:
+        return hashlib.sha256(canonical_json(self._lasting(payload))).hexdigest()[:32]
 
     def _lasting(self, payload: Fields) -> Fields:
         if not self._volatile:

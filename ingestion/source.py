@@ -705,6 +705,9 @@ class Entity(_Declaration):
     role: Role
     kind: Literal["appeal", "request", "post", "comment"] | None = None
     key: tuple[str, ...] | Literal["content"]
+    keyless: Literal["refuse", "content"] = Field(
+        "refuse", description="A record whose key is empty: quarantined, or known by its content"
+    )
     record: dict[str, FieldRule]
     identity: dict[str, IdentityKind] = Field(default_factory=dict)
     volatile: tuple[str, ...] = ()
@@ -787,7 +790,14 @@ class Entity(_Declaration):
         if self.format.header_row not in (1, "find"):
             raise ValueError("format.header_row: a template has its headings in the first row")
         headings = {name for rule in self.record.values() for name in rule.inputs}
-        bare = set(() if self.key == "content" else self.key) - headings
+        key = set(() if self.key == "content" else self.key)
+        beside = sorted(set(self.template.columns) - key)
+        if beside:
+            raise ValueError(
+                f"template.columns: {', '.join(beside)} is no key; a column that is only kept "
+                "is mapped in record, e.g. as note"
+            )
+        bare = key - headings
         if bare - set(self.template.columns):
             raise ValueError(f"template.columns: explain {', '.join(sorted(bare))}, the key")
         for heading in sorted(headings - set(self.identity)):

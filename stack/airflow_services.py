@@ -115,6 +115,13 @@ def source_environment(settings: Settings) -> dict[str, str]:
             "TSUR_POS_TOKEN": token,
             "TSUR_VK_TOKEN": token,
         }
+        if settings.sandbox_full:
+            variables |= {
+                "TSUR_FULL_SANDBOX_URL": variables["TSUR_SANDBOX_URL"],
+                "TSUR_OK_APPLICATION_KEY": "CSANDBOXKEY",
+                "TSUR_OK_TOKEN": token,
+                "TSUR_OK_SECRET": token,
+            }
     return {name: os.environ.get(name) or value for name, value in variables.items()}
 
 

@@ -51,12 +51,25 @@ class Settings(BaseSettings):
     recorded_vk_port: int = Field(0, description="Recorded VK answers (base + 32)")
 
     sandbox_cases: int = Field(30_000, gt=0, description="Cases that the sandbox makes")
+    sandbox_full: bool = Field(False, description="Every source of the sandbox, not the demo's few")
     sandbox_seed: int = Field(20260101, description="Seed of the sandbox")
     as_of: dict[str, datetime] = Field(
         default_factory=dict, description='Region code or "*" to the moment reports are drawn for'
     )
     data: Path | None = Field(None, description="Folder of real data (make demo-real DATA=…)")
     log_days: int = Field(14, gt=0, description="Days that logs and run metadata are kept")
+    text_retention_days: int | None = Field(
+        None, gt=0, description="Days that texts are kept after a case was closed; empty = for ever"
+    )
+    quarantine_retention_days: int | None = Field(
+        None, gt=0, description="Days that bytes of refused records are kept; empty = for ever"
+    )
+    vault_retention_days: int | None = Field(
+        None, gt=0, description="Days that an identity is kept after its last use; empty = for ever"
+    )
+    withdrawal_days: int = Field(
+        90, gt=0, description="Days that a load can be withdrawn without those after it"
+    )
 
     @field_validator("home", "environments", "data")
     @classmethod

@@ -271,3 +271,19 @@ def test_a_truncated_real_file_loses_nothing(
     assert rows(
         warehouse, "select file_sha256 from ops.quarantine where error_code = 'not_json'"
     ) == [(hashlib.sha256(cut).hexdigest(),)]
+
+
+def test_the_saved_searches_of_vk_all_land(warehouse: Warehouse, real_data: Path) -> None:
+    folder = real_data / "posts" / "vk_exports"
+    source = load_sources(SOURCES_FOLDER, {"TSUR_VK_EXPORTS": str(folder)})["vk_exports"]
+    prepare_sources(warehouse.url("loader"), [source])
+    loads = ingest(source, database_url=warehouse.url("loader"), vault_key=VAULT_KEY, run_id="real")
+    links: list[str] = []
+    for path in sorted(folder.glob("*.csv")):
+        with path.open(encoding="utf-8-sig", newline="") as file:
+            links += [row["ССЫЛКА"] for row in csv.DictReader(file, delimiter=";")]
+    assert len(loads) == len(list(folder.glob("*.csv")))
+    assert sum(load.rows_read for load in loads) == len(links)
+    assert sum(load.rows_quarantined for load in loads) == 0
+    landed = {row[0] for row in rows(warehouse, "select native_id from raw.vk_exports")}
+    assert landed == set(links)
