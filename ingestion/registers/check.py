@@ -217,8 +217,9 @@ def _read_heading(sheet: Worksheet, entity: Entity, columns: list[Column]) -> _H
         for group in required_fields(entity)
         if result.places.keys().isdisjoint(group)
     ]
-    result.missing = list(dict.fromkeys(absent))
-    if entity.contract.columns == "freeze":
+    if entity.contract.missing == "freeze":
+        result.missing = list(dict.fromkeys(absent))
+    if entity.contract.columns in ("freeze", "discard_row"):
         for number, text in strangers:
             result.problems.append((number, _stranger(number, text, result.missing)))
     for name in result.missing:
@@ -307,11 +308,16 @@ class _Judge:
     ) -> None:
         # A key for this check alone: it makes equal names equal, and is forgotten.
         vault = Vault(base64.urlsafe_b64encode(secrets.token_bytes(32)))
-        # What is demanded of the values is judged apart: all of it, and for several regions.
+        # What is demanded of the values is judged apart: all of it, and for several regions. A
+        # value of a wrong type is told, whatever the loader would make of it.
         reads = {name: without_constraints(rule) for name, rule in entity.record.items()}
+        contract = entity.contract.model_copy(
+            update={"columns": "evolve", "data_type": "discard_row"}
+        )
 
         def mapper(**changes: Any) -> Mapper:
-            return Mapper(source, entity.model_copy(update=changes), regions[0], vault)
+            reading = entity.model_copy(update={"contract": contract, **changes})
+            return Mapper(source, reading, regions[0], vault)
 
         self._whole = mapper(record=reads)
         self._fields = {

@@ -173,6 +173,7 @@ def test_a_wrong_demand_is_told_when_the_yaml_is_read(
         ("explanation: Номер записи", "explanation: Да", "at least 3"),
         ("{Код: {explanation: Номер записи, example: 1}}", "{}", "explain Код, the key"),
         ("columns: {Код", "columns: {Что исправить", "is the column of the check"),
+        ("columns: {Код", "columns: {Цвет", "Цвет is no key"),
         ("title: Показатели", "title: Показатели", "record.body: explanation: people read it"),
     ],
 )

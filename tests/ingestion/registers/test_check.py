@@ -143,6 +143,26 @@ def test_a_heading_is_found_however_it_is_spaced_and_cased(
     assert check(small, fill(GOOD, headings=headings)).problems == []
 
 
+@pytest.mark.parametrize("mode", ["freeze", "discard_value", "evolve"])
+def test_a_value_of_a_wrong_type_is_told_whatever_the_loader_makes_of_it(
+    make_source: Callable[..., Source], fill: Fill, mode: str
+) -> None:
+    contract = f"contract: {{columns: freeze, data_type: {mode}}}"
+    small = make_source("small", SMALL.replace("contract: {columns: freeze}", contract))
+    assert told(check(small, fill(changed(Начало="скоро")))) == {(2, "Начало", "bad_date")}
+
+
+def test_columns_are_judged_as_the_contract_says(
+    make_source: Callable[..., Source], fill: Fill
+) -> None:
+    small = make_source(
+        "small",
+        SMALL.replace("{columns: freeze}", "{columns: evolve, missing: evolve}"),
+    )
+    headings = ["Моё" if name == "Ответственный" else name for name in HEADINGS]
+    assert check(small, fill(GOOD, headings=headings)).problems == []
+
+
 def test_a_column_may_come_under_its_other_name_and_is_marked_there(
     make_source: Callable[..., Source], fill: Fill
 ) -> None:

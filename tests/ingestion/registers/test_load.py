@@ -46,3 +46,29 @@ def test_a_file_with_a_column_that_nobody_declared_is_kept_and_does_not_land(
     (load,) = platform.ingest(small, region="tambov", files=path)
     assert load.outcome == "failed"
     assert ("unknown_column", None, "open") in platform.quarantine("small")
+
+
+def test_what_the_check_refuses_the_loader_refuses_in_the_same_words(
+    platform: Platform, small: Source, fill: Fill, tmp_path: Path
+) -> None:
+    rows = (
+        changed(number="М-10"),
+        changed(number="М-11", Мера=None),
+        changed(number="М-12", Блок="Дорги"),
+        changed(number="М-13", Начало="20.09.2026"),
+        changed(number="М-14", Состояние="Выполнена"),
+        changed(number="М-15", Срок="31.12.2019", Начало=None),
+    )
+    content = fill(*rows)
+    expected = sorted(
+        (problem.code, problem.sentence) for problem in check(small, content).problems
+    )
+    path = tmp_path / "unchecked.xlsx"
+    path.write_bytes(content)
+    (load,) = platform.ingest(small, region="tambov", files=path)
+    assert (load.rows_read, load.rows_landed, load.rows_quarantined) == (6, 1, 5)
+    refused = platform.rows(
+        "select error_code, reason from ops.quarantine where load_id = %s", load.load_id
+    )
+    for code, sentence in expected:
+        assert [code == of and sentence in reason for of, reason in refused].count(True) == 1
