@@ -6,6 +6,7 @@ pages, worker processes take them over. The order of the pages is kept.
 
 from __future__ import annotations
 
+import json
 import multiprocessing
 import os
 from collections import deque
@@ -13,6 +14,7 @@ from collections.abc import Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Any
 
 from ingestion.clients.base import Item, Page
 from ingestion.errors import RecordError
@@ -149,6 +151,19 @@ class Converter:
         row = self.row(item)
         line = self.line(row, row_number, _NULL, str(known_load_id).encode())
         return Converted(Page([]), 1, 1, line + b"\n", row.identities)
+
+    def look(
+        self, item: Item, records: list[dict[str, Any]], refused: list[str], unknown: list[str]
+    ) -> None:
+        """One item for a preview: its canonical record, or the reason why there is none."""
+        try:
+            row = self.row(item)
+        except RecordError as error:
+            number = "" if item.row_number is None else f"Row {item.row_number}: "
+            refused.append(f"{number}{error}")
+        else:
+            records.append({"native_id": row.native_id, **json.loads(row.record)})
+        unknown += [name for name in self._mapper.unknown if name not in unknown]
 
     def _refuse(self, item: Item, error: RecordError, result: Converted) -> None:
         native_id = self._mapper.native_id_of(item.fields, item.derived)

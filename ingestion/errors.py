@@ -426,3 +426,27 @@ class ContractBroken(IngestionError):
 
     def __init__(self, cause: RecordError) -> None:
         super().__init__("contract_frozen", cause.detail)
+
+
+def catalogue() -> str:
+    """Every code with what happened and what to do, as the page docs/errors.md."""
+    lines = [
+        "# Error codes",
+        "",
+        "What stands in `ops.loads.error_class` and `ops.quarantine.error_code`. The page is made",
+        "by `python -m ingestion.errors`; a test holds it to the code.",
+        "",
+        "| Code | What happened | What to do |",
+        "|---|---|---|",
+    ]
+    lines += [
+        f"| `{code}` | {text.happened} | {text.remedy} |"
+        for code, text in sorted(ERROR_TEXTS.items())
+    ]
+    return "\n".join(lines).replace("\\|", "|") + "\n"
+
+
+if __name__ == "__main__":
+    import sys
+
+    sys.stdout.write(catalogue())

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import csv
+import getpass
 import json
 import os
 import shlex
 import sys
 import tempfile
-from datetime import datetime
+from dataclasses import asdict
+from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from pydantic import ValidationError
@@ -19,6 +21,11 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 
 from stack.settings import REPOSITORY, Settings, get_settings, temporary_folder
+
+if TYPE_CHECKING:
+    from ingestion.backfill import Plan as BackfillPlan
+    from ingestion.preview import Preview
+    from stack.backup import Backup
 
 app = typer.Typer(
     help="Платформа данных ЦУР / data platform of a regional control centre.",
@@ -30,15 +37,19 @@ source_app = typer.Typer(help="Sources as YAML.", no_args_is_help=True)
 sandbox_app = typer.Typer(help="The sandbox sources of this home.", no_args_is_help=True)
 superset_app = typer.Typer(help="Dashboards as code.", no_args_is_help=True)
 register_app = typer.Typer(help="Registers that people keep, as XLSX.", no_args_is_help=True)
+bench_app = typer.Typer(help="Ratios measured side by side.", no_args_is_help=True)
 load_app = typer.Typer(help="What has been loaded.", no_args_is_help=True)
 app.add_typer(source_app, name="source")
 app.add_typer(sandbox_app, name="sandbox")
 app.add_typer(superset_app, name="superset")
 app.add_typer(register_app, name="register")
 app.add_typer(load_app, name="load")
+app.add_typer(bench_app, name="bench")
 
 console = Console(stderr=True, highlight=False)
 Json = Annotated[bool, typer.Option("--json", help="Machine-readable output.")]
+Yes = Annotated[bool, typer.Option("--yes", help="Carry it out; otherwise a plan is shown.")]
+By = Annotated[str | None, typer.Option(help="Who asks for it; otherwise the user's name.")]
 AsOf = Annotated[
     list[str] | None,
     typer.Option("--as-of", help="REGION=ISO moment with offset; '*' for all. Repeatable."),
@@ -104,6 +115,14 @@ def _print_counts(title: str, counts: dict[str, Any], as_json: bool) -> None:
         _print_json(counts)
         return
     _print_table([{"what": key, "count": value} for key, value in counts.items()], title)
+
+
+def _user() -> str:
+    """Who sits at the terminal, for the ledger."""
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        return f"uid {os.getuid()}"
 
 
 def _bar() -> Progress:
@@ -473,6 +492,59 @@ def source_validate(
         console.print(f"[green]✓[/] {one.name}")
 
 
+@source_app.command("preview")
+def source_preview(
+    source: Annotated[str, typer.Argument(help="Source code, or the path of its YAML.")],
+    region: Annotated[str | None, typer.Option(help="Otherwise the first one.")] = None,
+    first: Annotated[datetime | None, typer.Option("--from", formats=["%Y-%m-%d"])] = None,
+    last: Annotated[
+        datetime | None, typer.Option("--to", formats=["%Y-%m-%d"], help="Excluded.")
+    ] = None,
+    files: Annotated[
+        Path | None, typer.Option("--file", help="A file or folder in place of the endpoint.")
+    ] = None,
+    limit: Annotated[int, typer.Option(min=1, max=1000, help="Records of each kind.")] = 3,
+    as_json: Json = False,
+) -> None:
+    """First records as they would land; nothing is written. Example: tsur source preview pos"""
+    from stack import pipeline
+
+    if (first is None) != (last is None):
+        raise typer.BadParameter("give both --from and --to, or neither")
+    _home()
+    declared = pipeline.find_source(source)
+    window = (first.date(), last.date()) if first and last else None
+    if window is None and declared.window is not None and files is None:
+        today = datetime.now().astimezone().date()
+        window = (today - timedelta(days=declared.window.days), today + timedelta(days=1))
+    previews = pipeline.preview_source(declared, region, window, files, limit)
+    if as_json:
+        _print_json([asdict(one) for one in previews])
+    else:
+        for one in previews:
+            _print_preview(one)
+    if any(one.refused for one in previews):
+        raise typer.Exit(1)
+
+
+def _print_preview(preview: Preview) -> None:
+    told = ", ".join(f"{name}: {value}" for name, value in preview.found.items())
+    console.print(f"[bold]{preview.entity}[/] {preview.delivery or ''} {told}", soft_wrap=True)
+    for record in preview.records:
+        _print_table(
+            [
+                {"field": name, "value": str(value).replace("\n", " ")[:100]}
+                for name, value in record.items()
+            ]
+        )
+    if preview.unknown:
+        console.print(f"Not in the YAML: {', '.join(preview.unknown)}", markup=False)
+    for reason in preview.refused:
+        console.print(f"✗ {reason}", style="red", markup=False)
+    if not preview.records and not preview.refused:
+        console.print("No records in this window: try --from and --to.")
+
+
 @register_app.command("list")
 def register_list(as_json: Json = False) -> None:
     """Registers that people keep, and who asks for them. Example: tsur register list"""
@@ -609,12 +681,364 @@ def superset_sync() -> None:
 @load_app.command("list")
 def load_list(
     last: Annotated[int, typer.Option(help="How many, the newest first.")] = 20,
+    source: Annotated[str | None, typer.Option(help="One source; otherwise all.")] = None,
     as_json: Json = False,
 ) -> None:
     """The newest loads with their counts. Example: tsur load list --last 5"""
     columns = (
         "load_id, source_code, entity, region_code, outcome, rows_read, rows_landed, "
-        "rows_unchanged, rows_quarantined, started_at::timestamp(0) as started_at, error_class"
+        "rows_unchanged, rows_quarantined, rows_tombstoned, started_at::timestamp(0) as "
+        "started_at, file_name, error_class, withdrawn_at::timestamp(0) as withdrawn_at, "
+        "withdrawn_reason"
     )
-    query = f"select {columns} from ops.loads order by load_id desc limit {last:d}"  # noqa: S608
+    chosen = ""
+    if source is not None:
+        from stack import pipeline
+
+        chosen = f"where source_code = '{pipeline.find_source(source).code}'"
+    query = f"select {columns} from ops.loads {chosen} order by load_id desc limit {last:d}"  # noqa: S608
     sql(query, role="auditor", as_json=as_json)
+
+
+@load_app.command("withdraw")
+def load_withdraw(
+    load: Annotated[int, typer.Argument(help="Number of the load (tsur load list).")],
+    reason: Annotated[str, typer.Option(help="Why; stays in the ledger.")] = "",
+    with_later: Annotated[
+        bool, typer.Option("--with-later", help="Also the later loads that depend on it.")
+    ] = False,
+    yes: Yes = False,
+    by: By = None,
+    as_json: Json = False,
+) -> None:
+    """A wrong load is taken back. Example: tsur load withdraw 12 --reason "wrong region" --yes"""
+    from stack import pipeline
+
+    _home()
+    if yes and not reason.strip():
+        raise typer.BadParameter("say why the load is withdrawn", param_hint="--reason")
+    loads = pipeline.withdraw_load(
+        load, by=by or _user(), reason=reason, with_later=with_later, is_plan=not yes
+    )
+    if as_json:
+        _print_json({"is_done": yes, "loads": loads})
+        return
+    _print_table(loads, "Withdrawn" if yes else "Plan: nothing has been changed")
+    if not yes:
+        console.print("To carry it out, add --reason and --yes.")
+        return
+    console.print("The rows are kept in ops.withdrawn_rows. The marts follow at the next build:")
+    console.print("trigger the DAG warehouse, or: tsur build")
+    for one in loads[:-1]:
+        console.print(f"Load again: {_again(one)}", markup=False)
+
+
+def _again(load: dict[str, Any]) -> str:
+    """The command that loads what a withdrawn load had brought."""
+    command = f"tsur ingest {load['source_code']} --region {load['region_code']}"
+    if load["window_from"] is not None:
+        days = f"{load['window_from']:%Y-%m-%d} --to {load['window_to']:%Y-%m-%d}"
+        return f"{command} --from {days}"
+    return f"{command}  # {load['file_name'] or 'all'}"
+
+
+# --- filling, erasing, keeping -------------------------------------------------------------------
+
+
+@app.command()
+def backfill(
+    source: Annotated[str, typer.Argument(help="Source code, or the path of its YAML.")],
+    first: Annotated[datetime, typer.Option("--from", formats=["%Y-%m-%d"])],
+    last: Annotated[datetime, typer.Option("--to", formats=["%Y-%m-%d"], help="Excluded.")],
+    region: Annotated[str | None, typer.Option(help="One region; otherwise all.")] = None,
+    step: Annotated[
+        int | None, typer.Option(min=1, help="Days a window; otherwise what the source allows.")
+    ] = None,
+    again: Annotated[
+        bool, typer.Option("--again", help="Also windows that were loaded before.")
+    ] = False,
+    max_calls: Annotated[
+        int | None, typer.Option(min=0, help="Calls of this run at most; go on another day.")
+    ] = None,
+    stop_on_error: Annotated[bool, typer.Option("--stop-on-error")] = False,
+    yes: Yes = False,
+    by: By = None,
+    as_json: Json = False,
+) -> None:
+    """Fill history; plan first. Example: tsur backfill pos --from 2024-01-01 --to 2025-01-01"""
+    from stack import pipeline
+
+    _home()
+    plan = pipeline.plan_backfill(
+        pipeline.find_source(source),
+        first=first.date(),
+        last=last.date(),
+        region=region,
+        step_days=step,
+        is_again=again,
+    )
+    if not yes or not plan.left:
+        if as_json:
+            windows = [asdict(window) for window in plan.windows]
+            _print_json({"is_done": False, **plan.as_dict(), "windows_planned": windows})
+        else:
+            _print_backfill_plan(plan)
+        return
+    with _bar() as bar:
+        windows_task = bar.add_task("windows", total=len(plan.windows))
+        rows_task = bar.add_task("rows", total=None)
+        result, failed = pipeline.run_backfill(
+            plan,
+            by=by or _user(),
+            max_calls=max_calls,
+            stop_on_error=stop_on_error,
+            progress=lambda over, total, what: bar.update(
+                windows_task, completed=over, total=total, description=f"windows {what}"
+            ),
+            rows_progress=lambda what, rows: bar.update(
+                rows_task, completed=rows, description=what
+            ),
+        )
+    if as_json:
+        _print_json({"is_done": result["left"] == 0, **result, "failures": failed})
+    else:
+        _print_counts(f"Backfill {result['backfill_id']} of {plan.source.code}", result, False)
+        if failed:
+            _print_table(failed, "Windows that failed")
+        if result["left"]:
+            console.print("Give the same command again to go on with what is left.")
+        else:
+            console.print("The marts follow at the next build: trigger the DAG warehouse.")
+    if result["failed"]:
+        raise typer.Exit(1)
+
+
+def _print_backfill_plan(plan: BackfillPlan) -> None:
+    told = plan.as_dict()
+    _print_table(
+        [
+            {
+                "region": window.region_code,
+                "from": f"{window.start:%Y-%m-%d}",
+                "to": f"{window.end:%Y-%m-%d}",
+                "state": window.state,
+                "expected_calls": window.expected_calls,
+                "expected_rows": window.expected_rows,
+            }
+            for window in plan.windows
+        ],
+        f"Plan of {plan.source.code}: nothing has been asked yet",
+    )
+    basis = {
+        "history": "calls a day of its loads so far",
+        "pages": "at least: it has never been loaded by windows",
+    }
+    console.print(
+        f"{told['windows_left']} of {told['windows']} windows are left, "
+        f"{told['windows_skipped']} were loaded before (--again reads them too). "
+        f"Expected calls: {told['expected_calls']} ({basis[plan.basis]})."
+    )
+    console.print("New and changed records land; what is known and unchanged stays as it is.")
+    if plan.vanishing:
+        console.print(
+            f"Records that a window no longer lists become tombstones: {', '.join(plan.vanishing)}."
+        )
+    if plan.backfill_id is not None:
+        console.print(f"Goes on with backfill {plan.backfill_id}, which was not finished.")
+    if plan.left:
+        console.print("To carry it out, add --yes.")
+
+
+@app.command()
+def erase(
+    phone: Annotated[list[str] | None, typer.Option(help="Repeatable, like all below.")] = None,
+    email: Annotated[list[str] | None, typer.Option()] = None,
+    person: Annotated[list[str] | None, typer.Option(help="Name; all who bear it.")] = None,
+    account: Annotated[list[str] | None, typer.Option(help="Number in a network.")] = None,
+    document: Annotated[list[str] | None, typer.Option(help="СНИЛС, passport.")] = None,
+    stdin: Annotated[
+        bool, typer.Option("--stdin", help="Lines such as `phone: +7…`: no process list shows it.")
+    ] = False,
+    reason: Annotated[str, typer.Option(help="Why; stays in the trace. No names.")] = "",
+    yes: Yes = False,
+    by: By = None,
+    as_json: Json = False,
+) -> None:
+    """A person is erased; a plan first. Example: tsur erase --stdin --reason "request 17" --yes"""
+    from stack import pipeline
+
+    _home()
+    if yes and not reason.strip():
+        raise typer.BadParameter("say on what grounds, without names", param_hint="--reason")
+    options = {
+        "phone": phone,
+        "email": email,
+        "person": person,
+        "account": account,
+        "document": document,
+    }
+    given = [(kind, value) for kind, values in options.items() for value in values or []]
+    if stdin:
+        given += _identities_of(sys.stdin.read())
+    elif not given and sys.stdin.isatty():
+        answers = [(kind, typer.prompt(kind, default="", show_default=False)) for kind in options]
+        given = [(kind, value) for kind, value in answers if value.strip()]
+    counts = pipeline.erase_person(given, by=by or _user(), reason=reason, is_plan=not yes)
+    if as_json:
+        _print_json({"is_done": yes, **counts})
+        return
+    _print_counts("Erased" if yes else "Plan: nothing has been changed", counts, False)
+    if counts["whole_files"]:
+        console.print(
+            "Whole files in quarantine hold the person: their bytes go with the rest of them. "
+            "tsur replay first, if the rest is needed."
+        )
+    if counts["unsearched"]:
+        console.print(
+            "Entries of ops.quarantine that cannot be searched (broken or too large files): "
+            f"{counts['unsearched']}. Ask for the files again, then load them."
+        )
+    if yes:
+        console.print("The marts follow at the next build; older backups still hold the person.")
+    else:
+        console.print("To carry it out, add --reason and --yes.")
+
+
+def _identities_of(text: str) -> list[tuple[str, str]]:
+    """Lines `kind: value`. The message of a wrong one does not repeat what it holds."""
+    given = []
+    for number, line in enumerate(text.splitlines(), start=1):
+        if not line.strip():
+            continue
+        kind, colon, value = line.partition(":")
+        if not colon:
+            raise typer.BadParameter(
+                f"line {number} is not `kind: value`, e.g. phone: +7 911 222-33-44",
+                param_hint="--stdin",
+            )
+        given.append((kind.strip(), value.strip()))
+    return given
+
+
+@app.command()
+def backup(
+    folder: Annotated[Path, typer.Argument(help="A new folder.")],
+    with_key: Annotated[
+        bool, typer.Option("--with-key", help="Also the vault key, in a file of its own.")
+    ] = False,
+    as_json: Json = False,
+) -> None:
+    """Warehouse and vault, while loads go on. Example: tsur backup /backups/2026-11-21"""
+    from stack import pipeline
+
+    _home()
+    folder = folder.expanduser().absolute()
+    with _bar() as bar:
+        task = bar.add_task("tables", total=None)
+        counts = pipeline.back_up(
+            folder,
+            with_key=with_key,
+            progress=lambda done, total, table: bar.update(
+                task, completed=done, total=total, description=table or "tables"
+            ),
+        )
+    _print_counts(str(folder), counts, as_json)
+    key = folder / "key" / "vault.key"
+    console.print(f"Keep {folder / 'vault'} apart from the rest.")
+    if with_key:
+        console.print(
+            f"[bold]Move {key} to another place now:[/] whoever has it and the vault reads "
+            "every name. Without it nobody does, ever."
+        )
+    else:
+        console.print("The vault key is not in it: keep a copy (docs/runbook.md, Secrets).")
+
+
+@app.command()
+def restore(
+    folder: Annotated[Path, typer.Argument(help="What tsur backup has made.")],
+    vault: Annotated[
+        Path | None, typer.Option(help="Where its vault is kept, if not in it.")
+    ] = None,
+    key: Annotated[Path | None, typer.Option(help="File of the vault key, if not in it.")] = None,
+    without_key: Annotated[
+        bool, typer.Option("--without-key", help="The key is lost: see docs/runbook.md.")
+    ] = False,
+    as_json: Json = False,
+) -> None:
+    """A backup into an empty home. Example: TSUR_HOME=~/new tsur restore /backups/2026-11-21"""
+    from stack import pipeline, runtime
+    from stack.backup import read
+
+    settings = get_settings()
+    with runtime.step(console, "every file of the backup has its digest"):
+        source = read(folder, vault_folder=vault)
+    vault_key = None if without_key else _key_of(source, settings, folder, key)
+    with runtime.exclusive(settings):
+        postgres = runtime.postgres_of(settings)
+        if postgres is not None:
+            with runtime.step(console, "PostgreSQL"):
+                postgres.start()
+        with _bar() as bar:
+            task = bar.add_task("tables", total=None)
+            counts = pipeline.restore_backup(
+                source,
+                vault_key=vault_key,
+                progress=lambda done, total, table: bar.update(
+                    task, completed=done, total=total, description=table or "tables"
+                ),
+            )
+    _print_counts(f"Restored into {settings.home}", counts, as_json)
+    console.print("Next: tsur up, then trigger the DAG warehouse: it builds the marts.")
+
+
+def _key_of(source: Backup, settings: Settings, folder: Path, given: Path | None) -> str:
+    """The key that the vault was sealed with: given, in the backup, or the home's own."""
+    from stack.backup import KEY_FILE
+
+    beside = folder / KEY_FILE
+    path = given or (beside if beside.exists() else None)
+    key = path.read_text(encoding="ascii").strip() if path else settings.credentials.vault_key
+    if not source.opens_with(key):
+        where = str(path) if path else "of this home (no other was given)"
+        raise RuntimeError(
+            f"The vault key {where} is not the one that the backup was made with. Give it with "
+            "--key. If it is lost, --without-key restores all but what only it can open."
+        )
+    return key
+
+
+@bench_app.command("ingest")
+def bench_ingest(
+    part: Annotated[
+        list[str] | None, typer.Option(help="copy, xlsx, memory or growth; repeatable.")
+    ] = None,
+    scale: Annotated[float, typer.Option(min=0.001, max=1, help="Share of the records.")] = 1.0,
+    as_json: Json = False,
+) -> None:
+    """The loader against psql and calamine, on a scratch server. Example: tsur bench ingest"""
+    from stack.bench.ingest import PARTS, Sizes, run
+
+    unknown = sorted(set(part or ()) - set(PARTS))
+    if unknown:
+        raise typer.BadParameter(f"{', '.join(unknown)}; there are {', '.join(PARTS)}")
+    settings = get_settings()
+    measures = run(
+        settings.home, tuple(part or PARTS), Sizes().scaled(scale), lambda text: console.print(text)
+    )
+    if as_json:
+        _print_json({measure.name: measure.as_dict() for measure in measures})
+    else:
+        _print_table(
+            [
+                {
+                    "measure": measure.name,
+                    "value": f"{measure.value:.2f} {measure.unit}",
+                    "bound": f"{'≥' if measure.direction == 'at_least' else '≤'} {measure.bound:g}",
+                    "holds": "yes" if measure.holds else "NO",
+                }
+                for measure in measures
+            ]
+        )
+    if not all(measure.holds for measure in measures):
+        raise typer.Exit(1)

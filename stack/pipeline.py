@@ -37,7 +37,10 @@ from stack.settings import REPOSITORY, Settings, get_settings
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from ingestion.backfill import Plan as BackfillPlan
+    from ingestion.preview import Preview
     from ingestion.registers.check import Checked
+    from stack.backup import Backup
 
 SOURCES_FOLDER = REPOSITORY / "ingestion" / "sources"
 DBT_PROJECT = REPOSITORY / "dbt_project"
@@ -242,6 +245,27 @@ def ingest_source(
     return sum_counts(counts)
 
 
+def preview_source(
+    source: Source,
+    region: str | None,
+    window: Window | None,
+    files: Path | None,
+    limit: int,
+) -> list[Preview]:
+    """The first records of a source's region as they would land; nothing is written."""
+    from ingestion.preview import preview
+
+    one = source.region(region) if region else source.regions[0]
+    return preview(
+        source,
+        region=one.code,
+        vault_key=get_settings().credentials.vault_key,
+        window=LoadWindow(*(midnight(day, one.zone) for day in window)) if window else None,
+        files=files,
+        limit=limit,
+    )
+
+
 def midnight(day: date, zone: tzinfo) -> datetime:
     """The first moment of a local day."""
     return datetime.combine(day, datetime.min.time(), tzinfo=zone)
@@ -427,7 +451,162 @@ def verify_superset() -> None:
     run_superset_step(get_settings(), "verify")
 
 
+# --- taking back, erasing, filling ---------------------------------------------------------------
+
+
+def withdraw_load(
+    load_id: int, *, by: str = "", reason: str = "", with_later: bool = False, is_plan: bool
+) -> list[dict[str, Any]]:
+    """Take a load back, or say what that would change: one dict a load, in their order."""
+    from ingestion import withdrawal
+
+    url = warehouse_of(get_settings()).url("loader")
+    if is_plan:
+        done = withdrawal.plan(url, load_id, with_later=with_later)
+    else:
+        done = withdrawal.withdraw(url, load_id, by=by, reason=reason, with_later=with_later)
+    return [load.as_dict() for load in done]
+
+
+def erase_person(
+    identities: Iterable[tuple[str, str]], *, by: str = "", reason: str = "", is_plan: bool
+) -> dict[str, Any]:
+    """Erase a person known by (kind, value), or say what would be erased; counts only."""
+    from ingestion import erasure
+
+    settings = get_settings()
+    warehouse = warehouse_of(settings)
+    wanted = [erasure.Identity(kind, value) for kind, value in identities]
+    where: dict[str, Any] = {
+        "sources": all_sources(settings),
+        "loader_url": warehouse.url("loader"),
+        "transformer_url": warehouse.url("transformer"),
+        "vault_key": settings.credentials.vault_key,
+    }
+    if is_plan:
+        return erasure.plan(wanted, **where).as_dict()
+    return erasure.erase(wanted, **where, by=by, reason=reason).as_dict()
+
+
+def plan_backfill(
+    source: Source,
+    *,
+    first: date,
+    last: date,
+    region: str | None = None,
+    step_days: int | None = None,
+    is_again: bool = False,
+) -> BackfillPlan:
+    """The windows of a backfill, which of them are left, and what they are expected to cost."""
+    from ingestion import backfill
+
+    return backfill.plan(
+        source,
+        database_url=warehouse_of(get_settings()).url("loader"),
+        first=first,
+        last=last,
+        region=region,
+        step_days=step_days,
+        is_again=is_again,
+    )
+
+
+def run_backfill(
+    plan: BackfillPlan, *, by: str, **how: Any
+) -> tuple[dict[str, Any], list[dict[str, Any]]]:
+    """Load what is left of a plan: how far it came, and the windows that failed."""
+    from ingestion import backfill
+
+    settings = get_settings()
+    url = warehouse_of(settings).url("loader")
+    result = backfill.run(
+        plan, database_url=url, vault_key=settings.credentials.vault_key, by=by, **how
+    )
+    return result.as_dict(), backfill.failures(url, result.backfill_id)
+
+
+# --- backup --------------------------------------------------------------------------------------
+
+# What of a home's settings its numbers depend on.
+_KEPT_SETTINGS = ("as_of", "data", "sandbox_cases", "sandbox_seed")
+
+
+def back_up(
+    folder: Path, *, with_key: bool, progress: Callable[[int, int, str], None] | None = None
+) -> dict[str, Any]:
+    """What cannot be made again, in a new folder; the vault in a folder of its own in it."""
+    from stack.backup import backup
+
+    settings = get_settings()
+    home = {name: getattr(settings, name) for name in _KEPT_SETTINGS}
+    copied = backup(
+        warehouse_of(settings),
+        folder,
+        vault_key=settings.credentials.vault_key,
+        with_key=with_key,
+        home={**home, "as_of": settings.as_of_variable},
+        progress=progress,
+    )
+    return copied.as_dict()
+
+
+def restore_backup(
+    source: Backup,
+    *,
+    vault_key: str | None,
+    progress: Callable[[int, int, str], None] | None = None,
+) -> dict[str, Any]:
+    """Fill the empty warehouse of this home; the home takes over the key and what numbers need."""
+    from stack.backup import restore
+    from stack.credentials import keep_vault_key
+
+    settings = get_settings()
+    warehouse = warehouse_of(settings)
+
+    def take_over() -> None:
+        settings.keep(**{name: value for name, value in source.home.items() if value})
+        if vault_key is not None:
+            keep_vault_key(settings.home / "secrets", vault_key)
+
+    copied = restore(
+        warehouse, source, vault_key=vault_key, before_filling=take_over, progress=progress
+    )
+    return copied.as_dict()
+
+
 # --- maintenance ---------------------------------------------------------------------------------
+
+
+def apply_retention() -> dict[str, int]:
+    """Erase what is older than the settings say; returns how much of what. Nothing by default."""
+    from ingestion import erasure, withdrawal
+
+    settings = get_settings()
+    warehouse = warehouse_of(settings)
+    loader_url = warehouse.url("loader")
+
+    def before(days: int) -> datetime:
+        return datetime.now(UTC) - timedelta(days=days)
+
+    erased: dict[str, int] = {}
+    if settings.text_retention_days is not None:
+        erased["texts"] = erasure.expire_texts(
+            loader_url=loader_url,
+            transformer_url=warehouse.url("transformer"),
+            before=before(settings.text_retention_days),
+        )
+    if settings.quarantine_retention_days is not None:
+        erased["quarantine"] = erasure.expire_quarantine(
+            loader_url=loader_url, before=before(settings.quarantine_retention_days)
+        )
+    if settings.vault_retention_days is not None:
+        erased["identities"] = erasure.expire_identities(
+            loader_url=loader_url, before=before(settings.vault_retention_days)
+        )
+    with psycopg.connect(loader_url) as connection:
+        moment = before(settings.withdrawal_days)
+        erased["sightings"] = withdrawal.forget_sightings(connection, moment)
+    return erased
 
 
 def prune() -> dict[str, int]:

@@ -16,7 +16,7 @@ from ingestion.source import Format
 
 _SAMPLE = 256 << 10
 # What Russian offices write; anything else has to be declared.
-_CANDIDATES = ["utf_8", "cp1251", "koi8_r", "cp866", "utf_16", "mac_cyrillic"]
+_CANDIDATES = ["utf_8", "cp1251", "koi8_r", "cp866", "utf_16"]
 _MARKS = (
     (codecs.BOM_UTF8, "utf-8-sig"),
     (codecs.BOM_UTF16_LE, "utf-16"),
