@@ -1,4 +1,4 @@
-"""Old logs and run metadata are pruned, so that a home does not grow for ever."""
+"""Old logs and run metadata are pruned; what may be kept for a time only is erased after it."""
 
 from __future__ import annotations
 
@@ -11,10 +11,14 @@ from stack import pipeline
 DOC = """
 ### Уборка
 
-**Что делает.** Удаляет журналы и метаданные запусков старше `TSUR_LOG_DAYS` дней. Загрузки,
-карантин и итоги проверок не трогает: они нужны аудиторам.
+**Что делает.** Удаляет журналы и метаданные запусков старше `TSUR_LOG_DAYS` дней. Если заданы
+сроки хранения (`TSUR_TEXT_RETENTION_DAYS`, `TSUR_QUARANTINE_RETENTION_DAYS`,
+`TSUR_VAULT_RETENTION_DAYS`), стирает тексты, байты карантина и личные данные старше срока; след
+остаётся в `ops.erasures`, числа витрин не меняются. Загрузки и итоги проверок не трогает: они
+нужны аудиторам.
 
 **Что может сломаться и что делать.** Нет прав на папку журналов: проверьте владельца `TSUR_HOME`.
+Стирание оборвалось: запустите задачу ещё раз, она продолжит.
 """
 
 
@@ -34,7 +38,12 @@ def maintenance() -> None:
     def prune() -> dict[str, int]:
         return pipeline.prune()
 
+    @task
+    def apply_retention() -> dict[str, int]:
+        return pipeline.apply_retention()
+
     prune()
+    apply_retention()
 
 
 maintenance()

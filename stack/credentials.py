@@ -78,6 +78,13 @@ class Credentials(BaseModel):
         return credentials
 
 
+def keep_vault_key(folder: Path, vault_key: str) -> None:
+    """Make a key that came with a backup the home's; only before anything was sealed."""
+    credentials = Credentials.load_or_create(folder)
+    kept = credentials.model_copy(update={"vault_key": vault_key})
+    write_secret(folder / FILE_NAME, kept.model_dump_json(indent=2) + "\n")
+
+
 def write_secret(path: Path, text: str) -> None:
     """Write a file that only its owner can read, all or nothing."""
     if path.exists() and path.read_text(encoding="utf-8") == text:

@@ -1,0 +1,184 @@
+"""`tsur load withdraw`, `erase`, `backfill`, `backup`, `restore`: a plan first, then the deed."""
+
+from __future__ import annotations
+
+import json
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pytest
+from typer.testing import CliRunner, Result
+
+from stack import pipeline
+from stack.cli import app
+from stack.credentials import Credentials
+from stack.database import Warehouse
+from stack.settings import get_settings
+
+YAML = """
+kind: KIND
+description: {ru: Проверочный источник записей, en: A source that tests are made of}
+owner: tests
+tier: 3
+freshness: {warn_hours: 1, error_hours: 2}
+deadline: none
+EXTRA
+regions: [{code: tambov, time_zone: Europe/Moscow, endpoint: "ENDPOINT"}]
+entities:
+  rows:
+    table: operated
+    role: case
+    kind: appeal
+    key: id
+    format: {type: csv, separator: ";"}
+    identity: {who: person}
+    record: {text: text, received_at: date, applicant_key: who}
+"""
+NAME = "Петрова Анна"
+Tsur = Callable[..., Result]
+
+
+@pytest.fixture
+def tsur(target: Warehouse, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Tsur:
+    """The program in a home of its own, on a warehouse of its own."""
+    monkeypatch.setattr(tempfile, "tempdir", None)
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+    monkeypatch.setenv("TSUR_DATABASE_URL", target.admin_url)
+    enter(tmp_path / "home", monkeypatch)
+    get_settings().keep(as_of={"*": "2026-11-21T06:00:00+03:00"})
+    pipeline.prepare_warehouse(get_settings())
+
+    def run(*arguments: str, typed: str | None = None) -> Result:
+        return CliRunner().invoke(app, list(arguments), input=typed)
+
+    return run
+
+
+def enter(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    home.mkdir(exist_ok=True)
+    monkeypatch.setenv("TSUR_HOME", str(home))
+
+
+@pytest.fixture
+def declared(tmp_path: Path) -> Path:
+    (tmp_path / "rows.csv").write_text(
+        f"id;text;date;who\n1;Яма;2026-01-05;{NAME}\n", encoding="utf-8"
+    )
+    path = tmp_path / "operated.yml"
+    text = YAML.replace("KIND", "register").replace("EXTRA", "")
+    path.write_text(text.replace("ENDPOINT", str(tmp_path / "rows.csv")), encoding="utf-8")
+    return path
+
+
+def told(result: Result) -> Any:
+    assert result.exit_code == 0, result.output
+    return json.loads(result.stdout)
+
+
+def rows(query: str) -> list[tuple[Any, ...]]:
+    url = pipeline.warehouse_of(get_settings()).url("loader")
+    with psycopg.connect(url) as connection:
+        return connection.execute(query).fetchall()
+
+
+def test_a_load_is_withdrawn_only_with_a_yes_and_a_reason(tsur: Tsur, declared: Path) -> None:
+    told(tsur("ingest", str(declared), "--json"))
+    plan = told(tsur("load", "withdraw", "1", "--json"))
+    assert (plan["is_done"], plan["loads"][0]["set_aside"]) == (False, 1)
+    assert tsur("load", "withdraw", "1", "--yes").exit_code == 2
+    assert rows("select count(*) from raw.operated") == [(1,)]
+
+    done = told(
+        tsur("load", "withdraw", "1", "--yes", "--reason", "wrong file", "--by", "me", "--json")
+    )
+    assert done["is_done"]
+    assert rows("select count(*) from raw.operated") == [(0,)]
+    (listed,) = told(tsur("load", "list", "--json"))
+    assert listed["withdrawn_reason"] == "wrong file"
+
+
+def test_a_person_is_erased_without_being_named_in_arguments_or_output(
+    tsur: Tsur, declared: Path
+) -> None:
+    told(tsur("ingest", str(declared), "--json"))
+    typed = f"person: {NAME}\n"
+    plan = tsur("erase", "--stdin", "--json", typed=typed)
+    assert (told(plan)["is_done"], told(plan)["records"]) == (False, 1)
+
+    done = tsur("erase", "--stdin", "--yes", "--reason", "request 17", "--json", typed=typed)
+    assert (told(done)["is_done"], told(done)["records"]) == (True, 1)
+    assert NAME not in plan.output + done.output
+    assert rows("select record ->> 'text', payload from raw.operated") == [
+        (None, {"tsur_erased": True})
+    ]
+    assert rows("select requested_by <> '', reason from ops.erasures") == [(True, "request 17")]
+
+
+@pytest.mark.parametrize("typed", [f"{NAME}\n", f"nickname: {NAME}\n", "person:\n", ""])
+def test_what_is_no_identity_is_refused_without_repeating_it(tsur: Tsur, typed: str) -> None:
+    result = tsur("erase", "--stdin", typed=typed)
+    assert result.exit_code != 0
+    assert NAME not in result.output + str(result.exception)
+
+
+def test_a_backfill_without_yes_shows_its_plan(tsur: Tsur, declared: Path) -> None:
+    text = YAML.replace("KIND", "pos").replace("EXTRA", "window: {days: 1}")
+    declared.write_text(text.replace("ENDPOINT", "http://127.0.0.1:9/export"), encoding="utf-8")
+    period = ("--from", "2026-01-01", "--to", "2026-03-01", "--step", "31")
+
+    plan = told(tsur("backfill", str(declared), *period, "--json"))
+    assert (plan["is_done"], plan["windows"], plan["expected_calls"]) == (False, 2, 2)
+    assert rows("select count(*) from ops.backfills") == [(0,)]
+    shown = tsur("backfill", str(declared), *period)
+    assert "2 of 2 windows are left" in " ".join(shown.output.split())
+
+
+def test_a_home_is_restored_with_its_key_and_its_moment(
+    tsur: Tsur, declared: Path, tmp_path: Path, target: Warehouse, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told(tsur("ingest", str(declared), "--json"))
+    assert tsur("backup", str(tmp_path / "backup"), "--with-key", "--json").exit_code == 0
+    assert tsur("backup", str(tmp_path / "keyless"), "--json").exit_code == 0
+    key = get_settings().credentials.vault_key
+    with psycopg.connect(target.admin_url, autocommit=True) as connection:
+        connection.execute("drop database warehouse with (force)")
+
+    enter(tmp_path / "new home", monkeypatch)
+    refused = tsur("restore", str(tmp_path / "keyless"))
+    assert refused.exit_code != 0
+    assert "--without-key" in str(refused.exception)
+
+    counts = told(tsur("restore", str(tmp_path / "backup"), "--json"))
+    assert counts["tables"] > 10
+    assert rows("select record ->> 'text' from raw.operated") == [("Яма",)]
+    settings = get_settings()
+    assert settings.credentials.vault_key == key
+    assert settings.as_of_variable == {"*": "2026-11-21T06:00:00+03:00"}
+    secrets = settings.home / "secrets"
+    assert Credentials.load_or_create(secrets).vault_key == key
+    assert [path for path in (tmp_path / "keyless").rglob("*") if key in read_text(path)] == []
+
+
+def read_text(path: Path) -> str:
+    return path.read_bytes().decode("latin-1") if path.is_file() else ""
+
+
+def test_retention_erases_nothing_unless_a_setting_says_so(
+    tsur: Tsur, declared: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told(tsur("ingest", str(declared), "--json"))
+    assert pipeline.apply_retention() == {"sightings": 0}
+    assert rows("select record ->> 'text' from raw.operated") == [("Яма",)]
+    monkeypatch.setenv("TSUR_TEXT_RETENTION_DAYS", "30")
+    monkeypatch.setenv("TSUR_QUARANTINE_RETENTION_DAYS", "30")
+    monkeypatch.setenv("TSUR_VAULT_RETENTION_DAYS", "30")
+    assert pipeline.apply_retention() == {
+        "texts": 1,
+        "quarantine": 0,
+        "identities": 0,
+        "sightings": 0,
+    }
+    assert rows("select record ->> 'text' from raw.operated") == [(None,)]
