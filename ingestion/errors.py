@@ -78,6 +78,11 @@ ERROR_TEXTS: dict[str, ErrorText] = {
         "The source redirected the request to another host.",
         "If the source has moved, write its new address into the YAML.",
     ),
+    "host_key_mismatch": ErrorText(
+        "The SFTP server shows another key than the one that is declared.",
+        "Ask its owner, over another channel, whether the key was changed; only then correct "
+        "`host_key` in the YAML.",
+    ),
     "api_error": ErrorText(
         "The interface answered with an error of its own.",
         "Look the code up in the interface's documentation; the message quotes it.",

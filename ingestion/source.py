@@ -472,6 +472,9 @@ class Region(_Declaration):
     files: dict[str, str] = Field(
         default_factory=dict, description="Entity: pattern of its file names in this region"
     )
+    host_key: str | None = Field(
+        None, description="SFTP: the public key of the server, as in a known_hosts file"
+    )
     walls: tuple[Wall, ...] = ()
     queries: tuple[str, ...] = Field((), description="What is searched for on VK")
     channels: tuple[Channel, ...] = ()
@@ -496,7 +499,13 @@ class Region(_Declaration):
     def _has_address(self) -> Region:
         if bool(self.endpoint) == (self.discovery is not None):
             raise ValueError("endpoint: give it, or discovery, and not both")
+        if self.is_sftp and len((self.host_key or "").split()) < 2:
+            raise ValueError("host_key: SFTP needs the server's key, e.g. `ssh-ed25519 AAAA…`")
         return self
+
+    @property
+    def is_sftp(self) -> bool:
+        return self.endpoint.startswith("sftp://")
 
     @property
     def zone(self) -> ZoneInfo:
@@ -856,6 +865,10 @@ class Source(Dialect):
     calls_per_second: float | None = Field(None, gt=0)
     max_calls: int | None = Field(None, gt=0)
     file_time: FileTime | None = None
+    settle_seconds: int = Field(
+        0, ge=0, description="A watched folder: younger files are left to the next run"
+    )
+    private_key: SecretStr | None = Field(None, description="SFTP: the account's key, PEM")
     exported_on: date | None = Field(
         None, description="Day on which saved exports were made: completes dates without a year"
     )

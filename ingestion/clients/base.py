@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -16,6 +17,8 @@ from ingestion.source import Entity, Region, Source, Window
 
 PAGE_ITEMS = 2_000
 _ENVELOPE = "tsur_item"
+# Names of files that a program has open or a copy is not done with.
+_PASSING = (".", "~$")
 _CHUNK = 1 << 20
 
 
@@ -131,12 +134,42 @@ class LocalFile:
         return cls(path, path.name, digest.hexdigest(), size)
 
 
+def chosen_names(
+    present: list[str],
+    source: Source,
+    region: Region,
+    entity: Entity,
+    place: str,
+    *,
+    default: str = "*",
+) -> list[str]:
+    """Which of the files in a place hold an entity, in the order of their names.
+
+    A delivery may hold some of the entities: none of this one is no error when there are files
+    of another. Upper and lower case are the same, as people type them; what programs leave
+    beside a file they have open is no file. FetchError when there is no file of any entity.
+    `default` is the pattern of an entity that declares none.
+    """
+    patterns = {
+        name: region.files.get(name) or one.files or default
+        for name, one in source.entities.items()
+    }
+    names = sorted(name for name in present if not name.startswith(_PASSING))
+
+    def found(pattern: str) -> list[str]:
+        return [name for name in names if fnmatchcase(name.casefold(), pattern.casefold())]
+
+    if not any(found(pattern) for pattern in patterns.values()):
+        wanted = ", ".join(dict.fromkeys(patterns.values()))
+        raise FetchError("folder_empty", f"Looked for {wanted} in {place}")
+    return found(patterns[entity.name])
+
+
 def files_of(source: Source, region: Region, entity: Entity, *, default: str = "*") -> list[Path]:
     """The files of a local endpoint that hold an entity, in the order of their names.
 
-    A delivery may hold some of the entities: none of this one is no error when there are files
-    of another. Upper and lower case are the same, as people type them. FetchError when there is
-    no file of any entity. `default` is the pattern of an entity that declares none.
+    In a folder that is watched, a file younger than `settle_seconds` is still being written: the
+    next run takes it.
     """
     endpoint = Path(region.endpoint)
     if endpoint.is_file():
@@ -144,17 +177,16 @@ def files_of(source: Source, region: Region, entity: Entity, *, default: str = "
             return [endpoint]  # it can be nothing else, whatever it is called
         present = [endpoint]
     elif endpoint.is_dir():
-        present = sorted(
-            (path for path in endpoint.iterdir() if path.is_file()), key=lambda path: path.name
-        )
+        present = [path for path in endpoint.iterdir() if path.is_file()]
     else:
         raise FetchError("file_not_found", f"Expected for region {region.code}: {endpoint}")
-    patterns = {name: one.files or default for name, one in source.entities.items()}
-
-    def found(pattern: str) -> list[Path]:
-        return [p for p in present if fnmatchcase(p.name.casefold(), pattern.casefold())]
-
-    if not any(found(pattern) for pattern in patterns.values()):
-        wanted = ", ".join(dict.fromkeys(patterns.values()))
-        raise FetchError("folder_empty", f"Looked for {wanted} in {endpoint}")
-    return found(patterns[entity.name])
+    names = chosen_names(
+        [path.name for path in present], source, region, entity, str(endpoint), default=default
+    )
+    folder = endpoint if endpoint.is_dir() else endpoint.parent
+    settled = time.time() - source.settle_seconds
+    return [
+        folder / name
+        for name in names
+        if not source.settle_seconds or (folder / name).stat().st_mtime <= settled
+    ]

@@ -71,11 +71,12 @@ class TableClient:
         self._source = source
         self._region = region
         self._transport = transport or transport_of(source)
+        self._other_calls = 0
 
     @property
     def calls(self) -> int:
-        """HTTP calls so far, refused and repeated ones included."""
-        return self._transport.calls
+        """Calls over the network so far, refused and repeated ones included."""
+        return self._transport.calls + self._other_calls
 
     def deliveries(self, entity: Entity, window: Window | None) -> Iterator[Delivery]:
         if self._region.is_remote:
@@ -85,15 +86,24 @@ class TableClient:
                 pages=self._remote_pages(entity, url, parameters),
             )
             return
+        if self._region.is_sftp:
+            from ingestion.clients.sftp import SftpFolder
+
+            folder = SftpFolder(self._source, self._region)
+            for file in folder.files(entity):
+                self._other_calls = folder.calls
+                yield self._delivered(entity, file)
+            return
         for path in files_of(self._source, self._region, entity):
-            observed_at = observed_time(path.name, self._source.file_time, self._region)
-            file = local_path(path, self._source)
-            yield Delivery(
-                name=file.name,
-                pages=read_file(path, entity, name=file.name, sha256=file.sha256, size=file.size),
-                observed_at=observed_at,
-                sha256=file.sha256,
-            )
+            yield self._delivered(entity, local_path(path, self._source))
+
+    def _delivered(self, entity: Entity, file: LocalFile) -> Delivery:
+        return Delivery(
+            name=file.name,
+            pages=read_file(file.path, entity, name=file.name, sha256=file.sha256, size=file.size),
+            observed_at=observed_time(file.name, self._source.file_time, self._region),
+            sha256=file.sha256,
+        )
 
     def address(self, entity: Entity, window: Window | None) -> tuple[str, dict[str, str]]:
         """The address and parameters of an entity's export."""

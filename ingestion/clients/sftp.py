@@ -1,0 +1,157 @@
+"""Files that a source puts on an SFTP server: listed, and fetched one at a time."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import stat
+from collections.abc import Iterator
+from io import StringIO
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
+
+import paramiko
+from tenacity import Retrying, retry_if_exception_type, stop_after_attempt, wait_exponential
+
+from ingestion.clients.base import LocalFile, chosen_names
+from ingestion.clients.transport import nameless_file
+from ingestion.errors import FetchError
+from ingestion.source import Entity, Region, Source
+
+_CHUNK = 1 << 18
+_DEFAULT_PORT = 22
+
+
+class SftpFolder:
+    """The folder or file that `sftp://user@host:port/path` names.
+
+    The server has to show the key that the region declares as `host_key`; nothing is trusted on
+    first sight. The account is known by the source's `token` (a password) or `private_key`.
+    Raises FetchError; its text holds neither of them.
+    """
+
+    def __init__(self, source: Source, region: Region) -> None:
+        parts = urlsplit(region.endpoint)
+        self._source = source
+        self._region = region
+        self._host = parts.hostname or ""
+        self._port = parts.port or _DEFAULT_PORT
+        self._user = unquote(parts.username or "")
+        self._path = unquote(parts.path) or "/"
+        self.calls = 0
+
+    @property
+    def address(self) -> str:
+        """The address for logs and errors, without the account."""
+        return f"sftp://{self._host}:{self._port}{self._path}"
+
+    def files(self, entity: Entity) -> Iterator[LocalFile]:
+        """The files that hold an entity, in the order of their names, each for one turn."""
+        with self._session() as session:
+            for name in self._names(session, entity):
+                with nameless_file() as path:
+                    yield self._fetched(session, name, path)
+
+    @contextlib.contextmanager
+    def _session(self) -> Iterator[paramiko.SFTPClient]:
+        transport: paramiko.Transport | None = None
+        try:
+            for attempt in Retrying(
+                retry=retry_if_exception_type((OSError, EOFError)),
+                stop=stop_after_attempt(self._source.attempts),
+                wait=wait_exponential(max=30),
+                reraise=True,
+            ):
+                with attempt:
+                    self.calls += 1
+                    transport = self._connected()
+        except paramiko.BadHostKeyException:
+            raise FetchError(
+                "host_key_mismatch", f"{self._host} for region {self._region.code}"
+            ) from None
+        except paramiko.AuthenticationException:
+            raise FetchError("http_unauthorised", f"{self.address} refused the account") from None
+        except (OSError, EOFError, paramiko.SSHException) as error:
+            detail = f"{self.address}: {type(error).__name__}"
+            raise FetchError("http_connection", detail) from None
+        if transport is None:
+            raise FetchError("http_connection", self.address)
+        try:
+            session = paramiko.SFTPClient.from_transport(transport)
+            if session is None:
+                raise FetchError("http_connection", f"{self.address} opens no SFTP session")
+            with session:
+                yield session
+        except (paramiko.SSHException, EOFError) as error:
+            detail = f"{self.address}: {type(error).__name__}"
+            raise FetchError("http_connection", detail) from None
+        finally:
+            transport.close()
+
+    def _connected(self) -> paramiko.Transport:
+        transport = paramiko.Transport((self._host, self._port))
+        transport.banner_timeout = transport.auth_timeout = self._source.timeout_seconds
+        try:
+            transport.start_client(timeout=self._source.timeout_seconds)
+            self._check_key(transport.get_remote_server_key())
+            key = self._source.private_key
+            password = self._source.token
+            if key is not None:
+                transport.auth_publickey(self._user, _private_key(key.get_secret_value()))
+            else:
+                transport.auth_password(self._user, password.get_secret_value() if password else "")
+        except BaseException:
+            transport.close()
+            raise
+        return transport
+
+    def _check_key(self, shown: paramiko.PKey) -> None:
+        declared = (self._region.host_key or "").split()
+        if [shown.get_name(), shown.get_base64()] != declared[:2]:
+            raise FetchError("host_key_mismatch", f"{self._host} for region {self._region.code}")
+
+    def _names(self, session: paramiko.SFTPClient, entity: Entity) -> list[str]:
+        try:
+            mode = session.stat(self._path).st_mode or 0
+            if not stat.S_ISDIR(mode):
+                return [self._path]
+            present = [
+                one.filename
+                for one in session.listdir_attr(self._path)
+                if stat.S_ISREG(one.st_mode or 0)
+            ]
+        except OSError:
+            detail = f"Expected for region {self._region.code}: {self.address}"
+            raise FetchError("file_not_found", detail) from None
+        names = chosen_names(present, self._source, self._region, entity, self.address)
+        return [f"{self._path.rstrip('/')}/{name}" for name in names]
+
+    def _fetched(self, session: paramiko.SFTPClient, name: str, path: Path) -> LocalFile:
+        limit = self._source.max_megabytes << 20
+        told = Path(name).name
+        digest = hashlib.sha256()
+        size = 0
+        self.calls += 1
+        try:
+            told_size = session.stat(name).st_size or 0
+            with session.open(name, "rb") as remote, path.open("wb") as local:
+                remote.prefetch(min(told_size, limit + 1))
+                while chunk := remote.read(_CHUNK):
+                    size += len(chunk)
+                    if size > limit:
+                        allowed = self._source.max_megabytes
+                        raise FetchError("answer_too_large", f"{told} exceeds {allowed} MB")
+                    digest.update(chunk)
+                    local.write(chunk)
+        except OSError as error:
+            detail = f"{self.address}, {told}: {type(error).__name__}"
+            raise FetchError("http_connection", detail) from None
+        return LocalFile(path, told, digest.hexdigest(), size)
+
+
+def _private_key(text: str) -> paramiko.PKey:
+    for kind in (paramiko.Ed25519Key, paramiko.ECDSAKey, paramiko.RSAKey):
+        with contextlib.suppress(paramiko.SSHException):
+            key: paramiko.PKey = kind.from_private_key(StringIO(text))
+            return key
+    raise FetchError("http_unauthorised", "the private key of the source cannot be read")

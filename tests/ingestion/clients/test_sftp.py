@@ -1,0 +1,239 @@
+"""Files from an SFTP server that really speaks the protocol, and from a folder that is watched."""
+
+from __future__ import annotations
+
+import io
+import os
+import socket
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import paramiko
+import pytest
+
+from ingestion.source import Source
+from tests.ingestion.conftest import Platform
+
+MakeSource = Callable[..., Source]
+PASSWORD = "correct horse battery"
+
+
+class _Accounts(paramiko.ServerInterface):
+    def __init__(self, allowed: paramiko.PKey) -> None:
+        self._allowed = allowed
+
+    def get_allowed_auths(self, username: str) -> str:
+        return "password,publickey"
+
+    def check_auth_password(self, username: str, password: str) -> int:
+        is_known = (username, password) == ("reader", PASSWORD)
+        return paramiko.AUTH_SUCCESSFUL if is_known else paramiko.AUTH_FAILED
+
+    def check_auth_publickey(self, username: str, key: paramiko.PKey) -> int:
+        is_known = username == "reader" and key == self._allowed
+        return paramiko.AUTH_SUCCESSFUL if is_known else paramiko.AUTH_FAILED
+
+    def check_channel_request(self, kind: str, chanid: int) -> int:
+        return paramiko.OPEN_SUCCEEDED
+
+
+class _Folder(paramiko.SFTPServerInterface):
+    """Serves one folder, for reading."""
+
+    root: Path
+
+    def _path(self, name: str) -> Path:
+        return self.root / name.lstrip("/")
+
+    def list_folder(self, path: str) -> Any:
+        return [
+            paramiko.SFTPAttributes.from_stat(one.stat(), one.name)
+            for one in self._path(path).iterdir()
+        ]
+
+    def stat(self, path: str) -> Any:
+        try:
+            return paramiko.SFTPAttributes.from_stat(self._path(path).stat())
+        except OSError as error:
+            return paramiko.SFTPServer.convert_errno(error.errno or 0)
+
+    lstat = stat
+
+    def open(self, path: str, flags: int, attr: Any) -> Any:
+        handle = paramiko.SFTPHandle(flags)
+        handle.readfile = self._path(path).open("rb")
+        return handle
+
+
+class SftpServer:
+    """A server on loopback that ends with its object."""
+
+    def __init__(self, root: Path) -> None:
+        self.key = paramiko.ECDSAKey.generate()
+        self.account_key = paramiko.ECDSAKey.generate()
+        self._folder = type("Folder", (_Folder,), {"root": root})
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self._transports: list[paramiko.Transport] = []
+        self._thread = threading.Thread(target=self._serve, daemon=True)
+        self._thread.start()
+
+    @property
+    def port(self) -> int:
+        port: int = self._listener.getsockname()[1]
+        return port
+
+    @property
+    def host_key(self) -> str:
+        return f"{self.key.get_name()} {self.key.get_base64()}"
+
+    def _serve(self) -> None:
+        while True:
+            try:
+                connection, _ = self._listener.accept()
+            except OSError:
+                return
+            transport = paramiko.Transport(connection)
+            transport.add_server_key(self.key)
+            transport.set_subsystem_handler("sftp", paramiko.SFTPServer, self._folder)
+            self._transports.append(transport)
+            try:
+                transport.start_server(server=_Accounts(self.account_key))
+            except (paramiko.SSHException, EOFError):
+                transport.close()
+
+    def close(self) -> None:
+        self._listener.shutdown(socket.SHUT_RDWR)
+        self._listener.close()
+        for transport in self._transports:
+            transport.close()
+        self._thread.join(5)
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    path = tmp_path / "outbox"
+    path.mkdir()
+    (path / "october.csv").write_text("id,text\n1,Яма\n2,Снег\n", encoding="utf-8")
+    (path / "november.csv").write_text("id,text\n3,Свет\n", encoding="utf-8")
+    (path / ".november.csv.part").write_text("id,te", encoding="utf-8")
+    (path / "readme.txt").write_text("не таблица", encoding="utf-8")
+    return path
+
+
+@pytest.fixture
+def server(folder: Path) -> Iterator[SftpServer]:
+    one = SftpServer(folder)
+    yield one
+    one.close()
+
+
+def sftp_source(
+    make_source: MakeSource, code: str, server: SftpServer, host_key: str, **secrets: str
+) -> Source:
+    lines = [f"{name}: ${{{name.upper()}}}" for name in secrets]
+    return make_source(
+        code,
+        "\n".join(lines)
+        + f"""
+kind: register
+deadline: none
+attempts: 1
+regions:
+  - code: pskov
+    time_zone: Europe/Moscow
+    endpoint: sftp://reader@127.0.0.1:{server.port}/
+    host_key: {host_key}
+entities:
+  rows: {{table: {code}, role: case, kind: appeal, key: id, files: "*.csv", record: {{text: text}}}}
+""",
+        **{name.upper(): value for name, value in secrets.items()},
+    )
+
+
+def test_every_file_of_the_folder_lands_with_its_digest(
+    platform: Platform, make_source: MakeSource, server: SftpServer, folder: Path
+) -> None:
+    source = sftp_source(make_source, "fetched", server, server.host_key, token=PASSWORD)
+    loads = platform.ingest(source)
+    assert [(load.file_name, load.rows_landed) for load in loads] == [
+        ("november.csv", 1),
+        ("october.csv", 2),
+    ]
+    assert {record["text"] for record in platform.records("fetched")} == {"Яма", "Снег", "Свет"}
+    assert sum(load.rows_landed for load in platform.ingest(source)) == 0
+    assert PASSWORD not in platform.stored_text("fetched")
+
+
+def test_an_account_may_be_known_by_a_key(
+    platform: Platform, make_source: MakeSource, server: SftpServer
+) -> None:
+    written = io.StringIO()
+    server.account_key.write_private_key(written)
+    source = sftp_source(
+        make_source, "by_key", server, server.host_key, private_key=written.getvalue()
+    )
+    assert sum(load.rows_landed for load in platform.ingest(source)) == 3
+
+
+def test_a_server_with_another_key_is_given_no_password(
+    platform: Platform, make_source: MakeSource, server: SftpServer
+) -> None:
+    other = paramiko.ECDSAKey.generate()
+    host_key = f"{other.get_name()} {other.get_base64()}"
+    source = sftp_source(make_source, "other_key", server, host_key, token=PASSWORD)
+    (load,) = platform.ingest(source)
+    assert load.error_class == "host_key_mismatch"
+
+
+def test_a_refused_account_is_told_without_its_password(
+    platform: Platform, make_source: MakeSource, server: SftpServer
+) -> None:
+    source = sftp_source(make_source, "refused", server, server.host_key, token="wrong-secret")
+    (load,) = platform.ingest(source)
+    assert load.error_class == "http_unauthorised"
+    assert "wrong-secret" not in str(load.error_message)
+
+
+def test_a_file_over_the_limit_ends_the_load_and_lands_nothing(
+    platform: Platform, make_source: MakeSource, server: SftpServer, folder: Path
+) -> None:
+    (folder / "big.csv").write_bytes(b"id,text\n" + b"0,x\n" * 300_000)
+    source = sftp_source(make_source, "too_big", server, server.host_key, token=PASSWORD)
+    (load,) = platform.ingest(source.model_copy(update={"max_megabytes": 1}))
+    assert load.error_class == "answer_too_large"
+    assert platform.records("too_big") == []
+
+
+def test_a_source_without_a_declared_key_is_no_source(
+    make_source: MakeSource, server: SftpServer
+) -> None:
+    with pytest.raises(Exception, match="host_key"):
+        sftp_source(make_source, "no_key", server, "''", token=PASSWORD)
+
+
+def test_a_watched_folder_leaves_what_is_still_being_written(
+    platform: Platform, make_source: MakeSource, folder: Path
+) -> None:
+    source = make_source(
+        "watched",
+        f"""
+        kind: register
+        deadline: none
+        settle_seconds: 60
+        regions: [{{code: pskov, time_zone: Europe/Moscow, endpoint: "{folder}"}}]
+        entities:
+          rows:
+            table: watched
+            role: case
+            kind: appeal
+            key: id
+            files: "*.csv"
+            record: {{text: text}}
+        """,
+    )
+    assert platform.ingest(source) == []
+    settled = (folder / "october.csv").stat().st_mtime - 120
+    os.utime(folder / "october.csv", (settled, settled))
+    assert [load.file_name for load in platform.ingest(source)] == ["october.csv"]
