@@ -495,6 +495,7 @@ class _Withdrawal:
         connection.execute("drop table if exists withdrawn_story, withdrawn_given")
         if self._table_name is not None:
             self._execute(_STORY)
+            connection.execute("analyze withdrawn_story")
 
     def _find_table(self) -> str | None:
         """The raw table that holds rows of the load; None when it landed nothing."""

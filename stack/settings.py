@@ -76,6 +76,13 @@ class Settings(BaseSettings):
     def _absolute(cls, value: Path | None) -> Path | None:
         return None if value is None else value.expanduser().resolve()
 
+    @field_validator(
+        "text_retention_days", "quarantine_retention_days", "vault_retention_days", mode="before"
+    )
+    @classmethod
+    def _empty_is_for_ever(cls, value: Any) -> Any:
+        return None if value == "" else value
+
     @field_validator("as_of")
     @classmethod
     def _zoned(cls, value: dict[str, datetime]) -> dict[str, datetime]:

@@ -16,6 +16,7 @@ from stack import pipeline
 from stack.cli import app
 from stack.credentials import Credentials
 from stack.database import Warehouse
+from stack.postgres import PostgresServer
 from stack.settings import get_settings
 
 YAML = """
@@ -41,15 +42,35 @@ NAME = "Петрова Анна"
 Tsur = Callable[..., Result]
 
 
+@pytest.fixture(scope="module")
+def home(other_server: PostgresServer, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A started home whose empty warehouse is kept as the database `prepared`."""
+    folder = tmp_path_factory.mktemp("home")
+    with (
+        pytest.MonkeyPatch.context() as patch,
+        psycopg.connect(other_server.url(), autocommit=True) as connection,
+    ):
+        connection.execute("drop database if exists warehouse with (force)")
+        patch.setenv("TSUR_HOME", str(folder))
+        patch.setenv("TSUR_DATABASE_URL", other_server.url())
+        get_settings().keep(as_of={"*": "2026-11-21T06:00:00+03:00"})
+        pipeline.prepare_warehouse(get_settings())
+        connection.execute("create database prepared template warehouse owner tsur_owner")
+    return folder
+
+
 @pytest.fixture
-def tsur(target: Warehouse, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Tsur:
-    """The program in a home of its own, on a warehouse of its own."""
+def tsur(home: Path, target: Warehouse, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Tsur:
+    """The program in a started home, on an empty warehouse."""
     monkeypatch.setattr(tempfile, "tempdir", None)
     monkeypatch.setenv("TMPDIR", str(tmp_path))
     monkeypatch.setenv("TSUR_DATABASE_URL", target.admin_url)
-    enter(tmp_path / "home", monkeypatch)
-    get_settings().keep(as_of={"*": "2026-11-21T06:00:00+03:00"})
-    pipeline.prepare_warehouse(get_settings())
+    enter(home, monkeypatch)
+    warehouse = pipeline.warehouse_of(get_settings())
+    warehouse.create_roles()
+    with psycopg.connect(target.admin_url, autocommit=True) as connection:
+        connection.execute("create database warehouse template prepared owner tsur_owner")
+    warehouse.grant()
 
     def run(*arguments: str, typed: str | None = None) -> Result:
         return CliRunner().invoke(app, list(arguments), input=typed)
@@ -117,11 +138,11 @@ def test_a_person_is_erased_without_being_named_in_arguments_or_output(
     assert rows("select requested_by <> '', reason from ops.erasures") == [(True, "request 17")]
 
 
-@pytest.mark.parametrize("typed", [f"{NAME}\n", f"nickname: {NAME}\n", "person:\n", ""])
-def test_what_is_no_identity_is_refused_without_repeating_it(tsur: Tsur, typed: str) -> None:
-    result = tsur("erase", "--stdin", typed=typed)
-    assert result.exit_code != 0
-    assert NAME not in result.output + str(result.exception)
+def test_what_is_no_identity_is_refused_without_repeating_it(tsur: Tsur) -> None:
+    for typed in (f"{NAME}\n", f"nickname: {NAME}\n", "person:\n", ""):
+        result = tsur("erase", "--stdin", typed=typed)
+        assert result.exit_code != 0
+        assert NAME not in result.output + str(result.exception)
 
 
 def test_a_backfill_without_yes_shows_its_plan(tsur: Tsur, declared: Path) -> None:

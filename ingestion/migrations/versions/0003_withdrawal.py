@@ -75,10 +75,11 @@ _SIGHTINGS = (
 )
 
 _EVIDENCE = (
+    # Without foreign keys: they were checked row by row, and only raw.set_aside writes here.
     """
     create table ops.withdrawn_rows (
         withdrawn_row_id bigint generated always as identity primary key,
-        withdrawn_load_id bigint not null references ops.loads (load_id),
+        withdrawn_load_id bigint not null,
         table_name text not null,
         cause text not null check (cause in ('withdrawn', 'repeated', 'tombstone')),
         raw_id bigint not null,
@@ -91,7 +92,7 @@ _EVIDENCE = (
         payload_hash bytea not null,
         observed_at timestamptz not null,
         source_changed_at timestamptz,
-        load_id bigint not null references ops.loads (load_id),
+        load_id bigint not null,
         file_sha256 text,
         row_number integer,
         is_deleted boolean not null,
