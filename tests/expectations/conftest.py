@@ -57,6 +57,7 @@ create table marts.mart_agency_rating (
 create table marts.mart_agency_rating_dimensions (
     period_kind text, period_start date, region_code text, body_code text, contribution numeric
 );
+create table reference.production_calendar (calendar_date date, day_kind text);
 create table reference.verdict_labels (source_code text, verdict text, is_overdue boolean);
 create table intermediate.int_texts (text_hash text, text text, region_code text);
 create table nlp.models (model_version text, is_current boolean);

@@ -95,6 +95,12 @@ BREAKS: dict[tuple[Stage, str], Break] = {
     (Stage.RAW, "load_freshness"): raw(
         "update ops.loads set finished_at = now() - interval '27 hours' where source_code = 'pos'"
     ),
+    (Stage.MARTS, "load_volume"): raw(
+        "insert into ops.loads (run_id, source_code, entity, region_code, started_at, finished_at,"
+        " outcome, rows_read, rows_landed) select 'r', 'pos', 'usual', 'tambov', day, day,"
+        " 'success', rows, rows from (values ('2026-11-09'::timestamptz, 100), ('2026-11-10', 90),"
+        " ('2026-11-11', 110), ('2026-11-12', 100), ('2026-11-13', 60)) as known (day, rows)"
+    ),
     (Stage.MARTS, "appeal_unique"): marts(
         "insert into marts.fct_appeals select * from marts.fct_appeals where native_id = '1'"
     ),
