@@ -75,14 +75,16 @@ def test_freshness_is_what_the_declaration_of_the_source_says(manifest: dict[str
         assert source["freshness"]["error_after"]["count"] == declared["error_hours"]
 
 
-def test_the_seed_of_sources_agrees_with_their_declarations() -> None:
+def test_the_seed_of_sources_agrees_with_their_declarations(manifest: dict[str, Any]) -> None:
+    # Other sources land in raw and wait for their models.
+    known = {s["source_name"] for s in manifest["sources"].values() if s["schema"] == "raw"}
     seed = REPOSITORY / "dbt_project" / "seeds" / "data_sources.csv"
     with seed.open(encoding="utf-8") as lines:
         modes = {row["source_code"]: row["deadline_mode"] for row in csv.DictReader(lines)}
     for path in SOURCES.glob("*.yml"):
         declared = yaml.safe_load(path.read_text(encoding="utf-8"))
         roles = {entity["role"] for entity in declared["entities"].values()}
-        if "case" in roles:
+        if "case" in roles and path.stem in known:
             assert modes[path.stem] == declared["deadline"], path.stem
 
 
