@@ -74,6 +74,10 @@ ERROR_TEXTS: dict[str, ErrorText] = {
         "The answer or file is larger than the source's declared limit.",
         "Ask for a smaller window or raise `max_megabytes` in the YAML after a look at the file.",
     ),
+    "address_refused": ErrorText(
+        "The address is at a host, or of a scheme, that the source's YAML does not name.",
+        "Find out what led there. If it is right, write the address into the YAML of the source.",
+    ),
     "redirect_refused": ErrorText(
         "The source redirected the request to another host.",
         "If the source has moved, write its new address into the YAML.",

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from pathlib import Path
 from typing import Any, Literal
+from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import yaml
@@ -377,6 +378,23 @@ UNDECLARED_IDENTITY: tuple[tuple[re.Pattern[str], IdentityKind], ...] = (
 )
 
 
+# A scheme of one letter is a drive.
+_SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+):")
+_SCHEMES = ("https", "http", "sftp")
+
+
+def _readable(address: str) -> str:
+    """An address of a scheme that is read, or a path; ValueError for `file:`, `ftp:` and others."""
+    match = _SCHEME.match(address)
+    if match is not None and match[1] not in _SCHEMES:
+        raise ValueError(
+            f"{match[1]}: is not read; give an address of {', '.join(_SCHEMES)}, a file or a folder"
+        )
+    if match is not None and not urlsplit(address).hostname and "${" not in address:
+        raise ValueError(f"{match[1]}: without a host")
+    return address
+
+
 class _Declaration(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -457,6 +475,11 @@ class Feed(_Declaration):
     url: str = Field(min_length=1)
     title: str = ""
 
+    @field_validator("url")
+    @classmethod
+    def _known_scheme(cls, value: str) -> str:
+        return _readable(value)
+
 
 class Region(_Declaration):
     """One region that the source delivers for, with its endpoint: http(s) URL, file or folder.
@@ -489,6 +512,11 @@ class Region(_Declaration):
         except (ZoneInfoNotFoundError, ValueError) as error:
             raise ValueError(f"{value!r} is no IANA time zone, e.g. Europe/Moscow") from error
         return value
+
+    @field_validator("endpoint")
+    @classmethod
+    def _known_scheme(cls, value: str) -> str:
+        return _readable(value)
 
     @field_validator("discovery", mode="before")
     @classmethod
@@ -948,6 +976,27 @@ class Source(Dialect):
     def is_enabled(self) -> bool:
         """True when every variable that the YAML names is set."""
         return not self.missing_variables
+
+    @property
+    def origins(self) -> frozenset[tuple[str, str]]:
+        """Scheme and host of every web address that the source may reach.
+
+        These are the addresses that its YAML names, and the `hosts` of its discovery. A host that
+        is declared with http may be read with https, never the other way round.
+        """
+        addresses = [one.recorded for one in self.entities.values() if one.recorded]
+        for region in self.regions:
+            addresses += [region.endpoint, *(feed.url for feed in region.feeds)]
+            if region.discovery is not None:
+                scheme = urlsplit(region.discovery.url).scheme
+                hosts = region.discovery.hosts
+                addresses += [region.discovery.url, *(f"{scheme}://{host}" for host in hosts)]
+        found = set()
+        for address in addresses:
+            parts = urlsplit(address)
+            if parts.scheme in ("http", "https") and parts.hostname:
+                found |= {(parts.scheme, parts.hostname), ("https", parts.hostname)}
+        return frozenset(found)
 
     @property
     def tables(self) -> tuple[str, ...]:

@@ -61,6 +61,7 @@ def transport_of(source: Source, *, bearer: bool = True) -> Transport:
         max_bytes=source.max_megabytes << 20,
         token=source.token if bearer else None,
         pace=pace,
+        origins=source.origins,
     )
 
 

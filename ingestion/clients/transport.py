@@ -5,7 +5,9 @@ from __future__ import annotations
 import contextlib
 import email.utils
 import hashlib
+import logging
 import os
+import ssl
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -23,11 +25,19 @@ from tenacity import RetryCallState, Retrying, retry_if_exception_type, stop_aft
 from ingestion.errors import FetchError
 
 _RETRIED_STATUSES = frozenset({429, 500, 502, 503, 504})
-_SECRET_PARAMETERS = frozenset({"access_token", "token", "api_key", "key"})
+_SECRET_PARAMETERS = frozenset(
+    {
+        *("access_token", "token", "auth", "api_key", "apikey", "api-key", "key"),
+        *("password", "secret", "client_secret", "sig", "signature"),
+    }
+)
 _LONGEST_WAIT_SECONDS = 120.0
 _CHUNK = 1 << 18
 _DESCRIPTORS = Path("/proc/self/fd")
 USER_AGENT = "tsur-data-platform/0.1"
+
+# Its debug lines tell the whole address of every call, with the token that may stand in it.
+logging.getLogger("urllib3.connectionpool").setLevel(logging.INFO)
 
 
 class _Again(Exception):
@@ -88,6 +98,17 @@ def _retry_after(value: str | None) -> float | None:
     return None
 
 
+def _untrusted(error: BaseException) -> str | None:
+    """What is wrong with a certificate; None when the connection failed for another reason."""
+    cause: BaseException | None = error
+    while cause is not None:
+        if isinstance(cause, ssl.SSLCertVerificationError):
+            return cause.verify_message
+        reasons = (*cause.args, getattr(cause, "reason", None))
+        cause = next((one for one in reasons if isinstance(one, BaseException)), None)
+    return None
+
+
 class Pace:
     """Spaces calls out, together with every other process of this account that has the same key.
 
@@ -134,6 +155,7 @@ class Pace:
 class Transport:
     """A session with one source.
 
+    `origins` are the schemes and hosts that it may reach; None leaves that to the caller.
     `attempts` counts the first try. `pace` spaces the calls out. `sleep` and `clock` are for
     tests.
     """
@@ -146,6 +168,7 @@ class Transport:
         max_bytes: int = 1 << 30,
         token: SecretStr | None = None,
         pace: Pace | None = None,
+        origins: frozenset[tuple[str, str]] | None = None,
         sleep: Callable[[float], None] = time.sleep,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
@@ -159,6 +182,7 @@ class Transport:
         self._attempts = attempts
         self._max_bytes = max_bytes
         self._pace = pace
+        self._origins = origins
         self._sleep = sleep
         self._clock = clock
         self.calls = 0
@@ -175,6 +199,7 @@ class Transport:
         form: Mapping[str, Any] | None = None,
     ) -> Iterator[Answer]:
         """GET, or POST when `form` is given. FetchError when it does not come to an answer."""
+        self._admit(url)
         with nameless_file() as path:
             try:
                 for attempt in Retrying(
@@ -195,6 +220,12 @@ class Transport:
                 size=size,
                 content_type=kind,
             )
+
+    def _admit(self, url: str) -> None:
+        """Documents of a source may name addresses: none leads to where the YAML does not."""
+        parts = urlsplit(url)
+        if self._origins is not None and (parts.scheme, parts.hostname) not in self._origins:
+            raise FetchError("address_refused", without_secrets(url))
 
     @staticmethod
     def _wait(state: RetryCallState) -> float:
@@ -231,6 +262,12 @@ class Transport:
             ) as response:
                 self._check(response, address)
                 return self._save(response, address, path)
+        except requests.exceptions.SSLError as error:
+            reason = _untrusted(error)
+            if reason is None:
+                raise _Again(FetchError("http_connection", f"{address}: SSLError")) from None
+            detail = f"{address}: the certificate of the host is not trusted ({reason})"
+            raise FetchError("http_connection", detail) from None
         except requests.Timeout:
             detail = f"{address} gave no answer within {self._timeout:g} s"
             raise _Again(FetchError("http_timeout", detail)) from None

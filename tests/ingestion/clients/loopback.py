@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import ssl
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -30,10 +31,11 @@ Page = Callable[[dict[str, str]], Answer | bytes]
 class Site:
     """A host: answers by path, keeps what it was asked.
 
-    A page gets the parameters of the request, those of the address and those of a form.
+    A page gets the parameters of the request, those of the address and those of a form. With
+    `tls` it speaks https.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, tls: ssl.SSLContext | None = None) -> None:
         self.pages: dict[str, Page] = {}
         self.asked: list[tuple[str, dict[str, str]]] = []
         self.headers: list[dict[str, str]] = []
@@ -68,6 +70,12 @@ class Site:
 
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
         self.url = f"http://127.0.0.1:{self._server.server_port}"
+        if tls is not None:
+            listening = tls.wrap_socket(
+                self._server.socket, server_side=True, do_handshake_on_connect=False
+            )
+            self._server.socket = listening
+            self.url = self.url.replace("http:", "https:")
         self._thread = threading.Thread(
             target=self._server.serve_forever, args=(0.01,), daemon=True
         )
