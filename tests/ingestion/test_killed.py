@@ -1,25 +1,31 @@
-"""A load that is killed in the middle leaves nothing behind; the next run makes up for it."""
+"""A load that is killed at any point leaves nothing behind; the next run makes up for it."""
 
 from __future__ import annotations
 
 import csv
+import io
 import os
+import select
 import signal
 import subprocess
 import sys
-import time
-from collections.abc import Callable
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import psycopg
 import pytest
 
 from ingestion.ingest import prepare_sources
 from ingestion.source import Source, load_source
+from tests.ingestion.clients.loopback import Site
 from tests.ingestion.conftest import HEAD, Platform
 
+pytestmark = pytest.mark.server
+
 REPOSITORY = Path(__file__).resolve().parents[2]
-ROWS = 6_000
+# More than a page, so that a part of the load is behind each point and a part before it.
+ROWS = 2_400
 YAML = """
 kind: register
 deadline: none
@@ -30,121 +36,173 @@ entities:
     role: case
     kind: appeal
     key: content
+    listing: complete
     format: {type: csv, separator: ";"}
     identity: {who: person}
     record: {text: text, received_at: date, applicant_key: who}
 """
-# The process stops itself on the page after the first batch has been copied, and tells the test.
+
+# The process does a step for the `turn`-th time, tells so through the pipe, and stands still.
 PROGRAM = """
-import sys, time
+import os, sys, time
 from pathlib import Path
+
+import psycopg
+
+from ingestion import conversion, ledger, loader
+from ingestion.clients import transport
 from ingestion.ingest import ingest
 from ingestion.source import load_source
 
-def progress(what, rows):
-    if rows >= int(sys.argv[4]):
-        Path(sys.argv[5]).write_text("reached")
-        while True:
-            time.sleep(60)
+point, yaml, url, key, pipe = sys.argv[1:]
+turns = 0
 
-source = load_source(Path(sys.argv[1]), {})
-ingest(source, database_url=sys.argv[2], vault_key=sys.argv[3], run_id="killed", progress=progress)
+def reached():
+    os.write(int(pipe), b"!")
+    while True:
+        time.sleep(60)
+
+def standing_after(owner, name, turn=1, when=lambda *given: True):
+    step = getattr(owner, name)
+    def stepped(*given, **named):
+        global turns
+        made = step(*given, **named)
+        if when(*given):
+            turns += 1
+            if turns == turn:
+                reached()
+        return made
+    setattr(owner, name, stepped)
+
+if point == "fetch":
+    standing_after(transport.Transport, "_save")
+elif point == "parse":
+    standing_after(conversion.Converter, "page", turn=2)
+elif point == "copy":
+    standing_after(loader.Landing, "add", turn=2)
+elif point == "merge":
+    standing_after(loader.Landing, "_execute", when=lambda landing, statement, *_: (
+        statement == loader._INSERT))
+elif point == "commit":
+    standing_after(ledger, "finish")
+elif point == "committed":
+    standing_after(psycopg.Transaction, "__exit__", when=lambda *_: finished)
+    finished, finish = [], ledger.finish
+    def noted(*given, **named):
+        finish(*given, **named)
+        finished.append(True)
+    ledger.finish = noted
+
+ingest(load_source(Path(yaml), {}), database_url=url, vault_key=key, run_id="killed")
 """
 STATE = """
 select record_key, native_id, payload, record, payload_hash, file_sha256, row_number, is_deleted
 from raw.{table} order by record_key, raw_id
 """
+QUARANTINE = """
+select error_code, reason, row_number, state from ops.quarantine where source_code = %s
+order by row_number
+"""
 
 
-def awaited(condition: Callable[[], bool], process: subprocess.Popen[bytes]) -> None:
-    deadline = time.monotonic() + 60
-    while not condition():
-        assert process.poll() is None, "the process ended before it reached the middle"
-        assert time.monotonic() < deadline, "the process never reached the middle"
-        time.sleep(0.02)
+def content() -> bytes:
+    """Every tenth row repeats another, every hundredth has a date that cannot be."""
+    written = io.StringIO(newline="")
+    writer = csv.writer(written, delimiter=";")
+    writer.writerow(["text", "date", "who"])
+    writer.writerows(
+        [
+            f"Яма {n // 10 * 10 if n % 10 == 9 else n}",
+            "3020-01-01" if n % 100 == 50 else "2026-01-05",
+            f"Житель {n % 300}",
+        ]
+        for n in range(ROWS)
+    )
+    return written.getvalue().encode()
 
 
-def declared(folder: Path, endpoint: Path, table: str) -> Path:
+@pytest.fixture
+def site() -> Iterator[Site]:
+    with Site() as one:
+        rows = content()
+        one.pages["/rows.csv"] = lambda asked: rows
+        yield one
+
+
+def declared(folder: Path, endpoint: str, table: str) -> Path:
     path = folder / f"{table}.yml"
-    text = YAML.replace("ENDPOINT", str(endpoint)).replace("TABLE", table)
+    text = YAML.replace("ENDPOINT", endpoint).replace("TABLE", table)
     path.write_text(HEAD + text, encoding="utf-8")
     return path
 
 
-@pytest.mark.parametrize("rows_before", [2_000, 6_000])
-def test_kill_9_in_mid_load_and_a_second_run_give_the_same_as_one_clean_run(
-    platform: Platform, tmp_path: Path, rows_before: int
-) -> None:
-    data = tmp_path / "rows.csv"
-    with data.open("w", encoding="utf-8", newline="") as file:
-        writer = csv.writer(file, delimiter=";")
-        writer.writerow(["text", "date", "who"])
-        # Every tenth row repeats another, every hundredth has a date that cannot be.
-        writer.writerows(
-            [
-                f"Яма {n // 10 * 10 if n % 10 == 9 else n}",
-                "3020-01-01" if n % 100 == 50 else "2026-01-05",
-                f"Житель {n % 700}",
-            ]
-            for n in range(ROWS)
-        )
-    table = f"killed_{rows_before}"
-    path = declared(tmp_path, data, table)
-    source: Source = load_source(path, {})
-    prepare_sources(platform.url, [source])
-    mark = tmp_path / "reached"
+def killed_at(point: str, yaml: Path, platform: Platform, temporary: Path) -> None:
+    """Start a load in a process of its own and kill it when it has reached the point."""
+    reading, writing = os.pipe()
     process = subprocess.Popen(
         [
-            sys.executable,
-            "-c",
-            PROGRAM,
-            str(path),
-            platform.url,
-            platform.vault_key,
-            str(rows_before),
-            str(mark),
+            *(sys.executable, "-c", PROGRAM),
+            *(point, str(yaml), platform.url, platform.vault_key, str(writing)),
         ],
         cwd=REPOSITORY,
-        env={**os.environ, "PYTHONPATH": str(REPOSITORY)},
+        env={**os.environ, "PYTHONPATH": str(REPOSITORY), "TMPDIR": str(temporary)},
+        pass_fds=[writing],
     )
+    os.close(writing)
     try:
-        awaited(mark.exists, process)
+        ready, _, _ = select.select([reading], [], [], 90)
+        assert ready, f"the process never reached the point: {point}"
+        assert os.read(reading, 1) == b"!", f"the process ended before the point: {point}"
     finally:
         process.send_signal(signal.SIGKILL)
         process.wait()
-    assert platform.rows(f"select count(*) from raw.{table}") == [(0,)]
+        os.close(reading)
+
+
+def tables(platform: Platform, table: str) -> tuple[Any, ...]:
+    """What the platform keeps of the source: records, quarantine, identities, watermark."""
+    return (
+        platform.rows(STATE.format(table=table)),
+        platform.rows(QUARANTINE, table),
+        platform.rows("select pseudonym, kind from vault.identities order by 1"),
+        platform.rows("select count(*) from ops.watermarks where source_code = %s", table),
+    )
+
+
+@pytest.mark.parametrize("point", ["fetch", "parse", "copy", "merge", "commit", "committed"])
+def test_kill_9_at_any_point_and_a_second_run_give_the_same_as_one_clean_run(
+    platform: Platform, site: Site, tmp_path: Path, point: str
+) -> None:
+    table = f"killed_{point}"
+    temporary = tmp_path / "temporary"
+    temporary.mkdir()
+    path = declared(tmp_path, f"{site.url}/rows.csv", table)
+    source: Source = load_source(path, {})
+    prepare_sources(platform.url, [source])
+    killed_at(point, path, platform, temporary)
+    # Nobody is named in what a dead process leaves on the disk, and nothing in the tables.
+    assert list(temporary.iterdir()) == []
+    is_committed = point == "committed"
+    assert bool(platform.rows(f"select 1 from raw.{table} limit 1")) is is_committed
+    assert bool(platform.quarantine(table)) is is_committed
 
     (load,) = platform.ingest(source, run_id="again")
 
-    outcomes = platform.rows(
-        "select run_id, outcome, rows_landed from ops.loads where source_code = %s"
-        " order by load_id",
-        table,
-    )
-    assert outcomes == [("killed", "interrupted", 0), ("again", "success", load.rows_landed)]
-    after_kill = platform.rows(STATE.format(table=table))
-    kept = platform.rows(
-        "select error_code, reason, row_number, state from ops.quarantine where source_code = %s"
-        " order by row_number",
-        table,
-    )
-    people = platform.rows("select count(*) from vault.identities")
+    assert (load.outcome, load.is_balanced, load.rows_read) == ("success", True, ROWS)
+    assert (load.rows_landed == 0) is is_committed
+    assert platform.rows(
+        "select run_id, outcome from ops.loads where source_code = %s order by load_id", table
+    ) == [("killed", "success" if is_committed else "interrupted"), ("again", "success")]
+    after_kill = tables(platform, table)
 
     # One clean run of the same declaration, in an empty table and an empty quarantine.
     with psycopg.connect(platform.warehouse.url("owner"), autocommit=True) as owner:
         owner.execute(f"truncate raw.{table}")
         owner.execute("delete from ops.quarantine where source_code = %s", [table])
+        owner.execute("delete from ops.watermarks where source_code = %s", [table])
         owner.execute("truncate vault.identities")
-    platform.ingest(source, run_id="clean")
+    (clean,) = platform.ingest(source, run_id="clean")
 
-    assert platform.rows(STATE.format(table=table)) == after_kill
-    assert len(after_kill) == load.rows_landed
-    assert (
-        platform.rows(
-            "select error_code, reason, row_number, state from ops.quarantine"
-            " where source_code = %s order by row_number",
-            table,
-        )
-        == kept
-    )
-    assert platform.rows("select count(*) from vault.identities") == people
+    assert tables(platform, table) == after_kill
+    assert clean.rows_landed == len(after_kill[0]) > 0
+    assert clean.rows_quarantined == len(after_kill[1]) > 0
