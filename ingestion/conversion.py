@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import multiprocessing
 import os
+import threading
 from collections import deque
 from collections.abc import Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
@@ -183,6 +184,15 @@ _converter: Converter | None = None
 def _set_up(converter: Converter) -> None:
     global _converter
     _converter = converter
+    threading.Thread(target=_end_with_the_load, daemon=True).start()
+
+
+def _end_with_the_load() -> None:
+    """A load that is killed cannot end its workers, and they hold the vault key."""
+    load = multiprocessing.parent_process()
+    if load is not None:
+        load.join()
+        os._exit(1)
 
 
 def _convert(page: Page) -> Converted:

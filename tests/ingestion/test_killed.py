@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import io
 import os
@@ -9,7 +10,7 @@ import select
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -78,6 +79,9 @@ if point == "fetch":
     standing_after(transport.Transport, "_save")
 elif point == "parse":
     standing_after(conversion.Converter, "page", turn=2)
+elif point == "parse beside":
+    conversion._ALONE_ROWS = 0
+    standing_after(loader.Landing, "add", turn=2)
 elif point == "copy":
     standing_after(loader.Landing, "add", turn=2)
 elif point == "merge":
@@ -136,7 +140,13 @@ def declared(folder: Path, endpoint: str, table: str) -> Path:
     return path
 
 
-def killed_at(point: str, yaml: Path, platform: Platform, temporary: Path) -> None:
+def killed_at(
+    point: str,
+    yaml: Path,
+    platform: Platform,
+    temporary: Path,
+    before: Callable[[int], None] = lambda process: None,
+) -> None:
     """Start a load in a process of its own and kill it when it has reached the point."""
     reading, writing = os.pipe()
     process = subprocess.Popen(
@@ -153,6 +163,7 @@ def killed_at(point: str, yaml: Path, platform: Platform, temporary: Path) -> No
         ready, _, _ = select.select([reading], [], [], 90)
         assert ready, f"the process never reached the point: {point}"
         assert os.read(reading, 1) == b"!", f"the process ended before the point: {point}"
+        before(process.pid)
     finally:
         process.send_signal(signal.SIGKILL)
         process.wait()
@@ -206,3 +217,29 @@ def test_kill_9_at_any_point_and_a_second_run_give_the_same_as_one_clean_run(
     assert tables(platform, table) == after_kill
     assert clean.rows_landed == len(after_kill[0]) > 0
     assert clean.rows_quarantined == len(after_kill[1]) > 0
+
+
+@pytest.mark.skipif(not hasattr(os, "pidfd_open"), reason="needs Linux: process descriptors")
+def test_the_workers_of_a_killed_load_end_with_it(
+    platform: Platform, site: Site, tmp_path: Path
+) -> None:
+    # They hold the vault key and rows in the clear.
+    path = declared(tmp_path, f"{site.url}/rows.csv", "killed_beside")
+    prepare_sources(platform.url, [load_source(path, {})])
+    workers: list[int] = []
+
+    def found(process: int) -> None:
+        children = Path(f"/proc/{process}/task/{process}/children").read_text(encoding="ascii")
+        workers.extend(os.pidfd_open(int(one)) for one in children.split())
+
+    killed_at("parse beside", path, platform, tmp_path, found)
+    try:
+        assert workers
+        for worker in workers:
+            ended, _, _ = select.select([worker], [], [], 15)
+            assert ended, "a worker goes on without the load that it works for"
+    finally:
+        for worker in workers:
+            with contextlib.suppress(ProcessLookupError):
+                signal.pidfd_send_signal(worker, signal.SIGKILL)
+            os.close(worker)
