@@ -240,6 +240,11 @@ def _entity(entity: Any) -> Any:
 # --- preview -------------------------------------------------------------------------------------
 
 
+# Telegram writes a comment behind the end of a page.
+_CLOSED = re.compile(rb"</html\s*>", re.IGNORECASE)
+_TAIL_BYTES = 1024
+
+
 class TelegramChannelClient:
     """The public channels of one region, by their preview pages."""
 
@@ -293,6 +298,11 @@ class TelegramChannelClient:
                 # Telegram leads from the preview of a channel that has none to its card.
                 raise FetchError("unexpected_page", f"{url} leads elsewhere") from None
             document, page.items = messages_of(content, address, self._region.channels)
+            if _CLOSED.search(content[-_TAIL_BYTES:]) is None:
+                # The last message may be half of itself, and newer ones are not there at all.
+                page.items.pop()
+                yield page
+                raise FetchError("http_connection", f"{address} breaks off before its end")
             is_last = _is_before(page.items, window.start)
             yield page
             older = _older(document)

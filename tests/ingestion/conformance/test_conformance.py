@@ -39,6 +39,7 @@ from tests.ingestion.conformance.faults import (
     backwards,
     between,
     cut_off,
+    cut_unseen,
     enveloped,
     in_json,
     in_rows,
@@ -380,6 +381,18 @@ def test_a_fault_that_stays_takes_nothing_away_and_the_next_run_makes_up_for_it(
     assert line.clean_load() == reference
     for told in (line.in_the_clear(), caplog.text, str(at_once), str(half_way)):
         assert TOKEN not in told
+
+
+@every_http_client
+def test_half_an_answer_that_looks_like_a_whole_one_makes_nothing_vanish(
+    line: Line, reference: State
+) -> None:
+    line.proxy.inject(cut_unseen, begins_at=line.middle, lasts=1)
+    loads = line.load()
+    assert line.proxy.faults == 1
+    assert sum(load.rows_tombstoned for load in loads) == 0, loads
+    line.clean_load()
+    assert all(set(rows) <= set(line.state()[table]) for table, rows in reference.items())
 
 
 def test_an_export_that_is_cut_lands_what_is_whole_and_the_whole_one_makes_up_for_it(
