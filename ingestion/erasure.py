@@ -72,11 +72,18 @@ where
     and text_hash in (
         select unnest(%(hashes)s::text[])
         union all
-        select record ->> 'text_hash' from ({rows}) as erased where record ? 'text_hash'
+        select unnest(array[record ->> 'text_hash', record ->> 'text_hash_unquoted'])
+        from ({rows}) as erased where record ? 'text_hash'
     )
     and not exists (
-        select 1 from ({rows}) as kept
-        where encode(sha256(convert_to(kept.record ->> 'text', 'UTF8')), 'hex') = text_hash
+        select 1 from (
+            select unnest(array[
+                record ->> 'text',
+                case when record ->> 'text' like '''%%' then substr(record ->> 'text', 2) end
+            ]) as text
+            from ({rows}) as landed
+        ) as kept
+        where encode(sha256(convert_to(kept.text, 'UTF8')), 'hex') = text_hash
     )
 """
 

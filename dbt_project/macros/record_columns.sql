@@ -21,11 +21,13 @@
         longitude numeric, municipality text, regime text, is_59fz boolean,
         is_fast_track boolean, rating numeric, is_reopened boolean, external_number text,
         applicant_key text, author_key text, parent_native_id text, is_by_body boolean,
-        is_deleted_at_source boolean, url text, text_hash text, normalised_text_hash text
+        is_deleted_at_source boolean, url text, text_hash text, text_hash_unquoted text,
+        normalised_text_hash text
 {%- endmacro %}
 
-{#- `message_text`: an expression, where a source writes its texts in a way of its own. -#}
-{% macro case_columns(message_text='fields.text') -%}
+{#- `message_text`: an expression, where a source writes its texts in a way of its own;
+    `erased_text_hash`: the hash of it, where the text was erased. -#}
+{% macro case_columns(message_text='fields.text', erased_text_hash='fields.text_hash') -%}
     {{ record_key_columns() }},
         coalesce(fields.is_deleted_at_source, false) as is_deleted_at_source,
         -- what it is
@@ -61,7 +63,7 @@
         fields.reply_text,
         fields.url,
         -- what stands in for a text that was erased
-        fields.text_hash as erased_text_hash,
+        {{ erased_text_hash }} as erased_text_hash,
         fields.normalised_text_hash as erased_normalised_text_hash,
         -- bodies and people
         fields.received_body,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import psycopg
@@ -9,6 +10,7 @@ import pytest
 from dbt_runs import Dbt, Query
 from raw_rows import RawRows, record_key, text_hash
 
+from ingestion.erasure import expire_texts
 from stack.database import Warehouse
 
 pytestmark = [pytest.mark.server, pytest.mark.slow]
@@ -269,3 +271,31 @@ def test_the_dictionary_is_one_static_page(built: Dbt, dbt_folder: Any) -> None:
     built("docs", "generate", "--static", "--quiet")
     page = (dbt_folder / "target" / "static_index.html").read_text(encoding="utf-8")
     assert "mart_block_workload" in page
+
+
+def test_when_every_text_is_erased_all_marts_keep_their_numbers(
+    built: Dbt, query: Query, warehouse: Warehouse
+) -> None:
+    def marts() -> dict[str, list[str]]:
+        row = "(to_jsonb(mart) - 'text_masked')::text"
+        return {
+            name: [line for (line,) in query(f"select {row} from marts.{name} as mart order by 1")]
+            for (name,) in query("select tablename from pg_tables where schemaname = 'marts'")
+        }
+
+    before = marts()
+    assert query("select 1 from marts.fct_appeals where block_decided_by = 'model'")
+    assert query("select 1 from marts.mart_case_ledger where ledger_state = 'merged_duplicate'")
+    erased = expire_texts(
+        loader_url=warehouse.url("loader"),
+        transformer_url=warehouse.url("transformer"),
+        before=datetime.now(UTC) + timedelta(days=1),
+    )
+    assert erased > 5
+
+    built(*BUILD, "tag:before_enrichment")
+    built(*BUILD, "tag:after_enrichment")
+
+    assert query("select count(text_masked) from marts.fct_appeals") == [(0,)]
+    assert query("select count(message_text) from intermediate.int_cases") == [(0,)]
+    assert marts() == before

@@ -12,7 +12,7 @@ from typing import Any
 import psycopg
 import pytest
 
-from ingestion import erasure, loader, withdrawal
+from ingestion import erasure, withdrawal
 from ingestion.erasure import ERASED_FIELDS, Erasure, Identity
 from ingestion.errors import IngestionError
 from ingestion.ledger import LoadCounts
@@ -58,46 +58,6 @@ NAME = "Петрова Анна Ильинична"
 FLAT = "Псков, ул. Мирная, 5, кв. 7"
 TEXT = "Третью неделю не вывозят мусор, звоните Петровой по номеру 8-911-222-33-44"
 OTHERS_TEXT = "Сообщение без текста"
-
-
-@pytest.fixture(autouse=True)
-def _hooked(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The loader keeps erased what was erased."""
-    if "keep_erased" in Path(loader.__file__).read_text(encoding="utf-8"):
-        return
-    merge, execute = loader.Landing.merge, psycopg.Connection.execute
-
-    def merging(self: Any, **how: Any) -> Any:
-        if self._identities:
-            self._flush_identities()
-        winners = loader._CONTENT_WINNERS if self._is_by_content else loader._WINNERS
-        self._execute(winners)
-        (names,) = execute(
-            self._connection,
-            "select source_code, region_code, entity from ops.loads where load_id = %s",
-            [self._parameters["load_id"]],
-        ).fetchall()
-        erasure.keep_erased(
-            self._connection,
-            self._table,
-            source_code=names[0],
-            region_code=names[1],
-            entity=names[2],
-        )
-        execute(self._connection, "drop table landing_winners")
-        merged = merge(self, **how)
-        erasure.keep_entries_erased(self._connection, self._parameters["load_id"])
-        withdrawal.remember(
-            self._connection,
-            load_id=self._parameters["load_id"],
-            observed_at=self._parameters["observed_at"],
-            is_stale=how["is_stale"],
-            absence=how["vanish"],
-            is_all_new=False,
-        )
-        return merged
-
-    monkeypatch.setattr(loader.Landing, "merge", merging)
 
 
 class Registry:

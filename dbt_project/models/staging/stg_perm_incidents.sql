@@ -7,7 +7,10 @@ with source as (
 renamed as (
     select
         -- Every text of this export starts with a stray apostrophe.
-        {{ case_columns(message_text="regexp_replace(fields.text, '^''', '')") }}
+        {{ case_columns(
+            message_text="regexp_replace(fields.text, '^''', '')",
+            erased_text_hash="coalesce(fields.text_hash_unquoted, fields.text_hash)"
+        ) }}
     from source
     cross join lateral jsonb_to_record(source.record) as fields (
         {{ case_fields() }}

@@ -93,6 +93,14 @@ _UP = (
             else '{}'
         end
         || case
+            -- A stray apostrophe before a text is not part of it (stg_perm_incidents.sql).
+            when record ->> 'text' like '''%' then jsonb_build_object(
+                'text_hash_unquoted',
+                encode(sha256(convert_to(substr(record ->> 'text', 2), 'UTF8')), 'hex')
+            )
+            else '{}'
+        end
+        || case
             when length(
                 regexp_replace(lower(record ->> 'text'), '[^[:alnum:]]+', '', 'g')
             ) >= 40 then jsonb_build_object(
