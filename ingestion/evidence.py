@@ -226,13 +226,16 @@ def refresh(
 ) -> None:
     """An entry that a replay could not land: the reason of this attempt."""
     connection.execute(
-        "update ops.quarantine set error_code = %s, reason = %s, field = %s, last_load_id = %s"
+        "update ops.quarantine set error_code = %s, field = %s, last_load_id = %s,"
+        " reason = case when native_id is null then %s"
+        " else 'Record ' || native_id || ': ' || %s end"
         " where quarantine_id = %s",
         [
             error.code,
-            _reason(error, None, entry.row_number),
             error.field if isinstance(error, RecordError) else None,
             load_id,
+            _reason(error, None, entry.row_number),
+            str(error),
             entry.quarantine_id,
         ],
     )

@@ -21,6 +21,7 @@ from ingestion.evidence import Writer
 from ingestion.mapping import key_prefix
 from ingestion.source import Source, Window
 from ingestion.vault import Vault
+from ingestion.withdrawal import remember
 
 _BATCH_IDENTITIES = 5_000
 # Pseudonyms of one load that need not be looked up again; bounds the memory, not the result.
@@ -220,6 +221,7 @@ class Landing:
         self._table = sql.Identifier("raw", table)
         self._names = (source_code, region_code, entity)
         self._load_id = load_id
+        self._observed_at = observed_at
         self._is_by_content = is_by_content
         self._record = _RECORD_BY_CONTENT if is_by_content else _RECORD
         self._gone = _LEFT if holds == "open_only" else _VANISHED
@@ -346,6 +348,14 @@ class Landing:
             tombstoned = self._tombstones(is_stale, vanish, window, file_sha256, vanished_at)
         self._quarantine.flush()
         keep_entries_erased(connection, self._load_id)
+        remember(
+            connection,
+            load_id=self._load_id,
+            observed_at=self._observed_at,
+            is_stale=is_stale,
+            absence=vanish,
+            is_all_new=landed == winners,
+        )
         return Merged(landed, self._added - landed - kept, tombstoned)
 
     def _tombstones(

@@ -73,6 +73,29 @@ def record_key(source_code: str, region_code: str, entity: str, native_id: str) 
     return hashlib.sha256(text.encode()).hexdigest()[:32]
 
 
+# --- what may be told of a value -------------------------------------------------------------
+
+_SHOWN = 40
+_MOST_DIGITS = 8
+
+
+def shape(written: str) -> str:
+    """A value for a reason that many may read: its form, not what it says.
+
+    A column that has slipped brings names and phones where a date was meant. A date or an amount
+    is told as it is: no letters, and too few digits for a phone or a document. Of anything else
+    letters become `x` and digits `9`.
+    """
+    shown = written[:_SHOWN] + ("…" if len(written) > _SHOWN else "")
+    has_letters = any(character.isalpha() for character in written)
+    if has_letters or sum(character.isdigit() for character in written) > _MOST_DIGITS:
+        shown = _DIGIT.sub("9", _LETTER.sub("x", shown))
+    return repr(shown)
+
+
+_LETTER = re.compile(r"[^\W\d_]")
+_DIGIT = re.compile(r"\d")
+
 # --- reading source fields -----------------------------------------------------------------------
 
 
@@ -245,7 +268,7 @@ def _compile(
             result = result.strip()
         if rule.values:
             if result not in rule.values:
-                raise RecordError("unknown_value", f"{blame} is {result[:80]!r}", field=blame)
+                raise RecordError("unknown_value", f"{blame} is {shape(result)}", field=blame)
             return rule.values[result]
         return result
 
@@ -261,13 +284,15 @@ def _compile(
         except (ValueError, OverflowError):
             result = math.nan
         if not math.isfinite(result):
-            raise RecordError("bad_number", f"{blame} is {as_text(value)[:80]!r}", field=blame)
+            raise RecordError("bad_number", f"{blame} is {shape(as_text(value))}", field=blame)
         least, most = _BOUNDS.get(name, (-math.inf, math.inf))
         if not least <= result <= most:
-            raise RecordError("out_of_bounds", f"{blame} is {result}", field=blame)
+            raise RecordError("out_of_bounds", f"{blame} is {shape(f'{result:.15g}')}", field=blame)
         if field_type == "integer":
             if not result.is_integer():
-                raise RecordError("bad_number", f"{blame} is {result}, not whole", field=blame)
+                raise RecordError(
+                    "bad_number", f"{blame} is {shape(f'{result:.15g}')}, not whole", field=blame
+                )
             return int(result)
         return result
 
@@ -287,7 +312,7 @@ def _compile(
             return True
         if word in (no or _NO) or (yes and not no):
             return False
-        raise RecordError("bad_boolean", f"{blame} is {word[:80]!r}", field=blame)
+        raise RecordError("bad_boolean", f"{blame} is {shape(word)}", field=blame)
 
     formats = rule.formats or context.formats
     known: dict[str, Moment] = {}
@@ -308,7 +333,7 @@ def _compile(
             if found is None:
                 raise RecordError(
                     "bad_date",
-                    f"{blame} is {written[:40]!r}, declared are {', '.join(formats)}",
+                    f"{blame} is {shape(written)}, declared are {', '.join(formats)}",
                     field=blame,
                 )
             if len(known) >= _REMEMBERED_VALUES:

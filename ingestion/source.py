@@ -94,6 +94,7 @@ CANONICAL_FIELDS: dict[str, dict[str, FieldType]] = {
         "author_key": "text",
         "parent_native_id": "text",
         "is_by_body": "boolean",
+        "exclusion": "text",
         "is_deleted_at_source": "boolean",
         "is_repost": "boolean",
         "url": "text",

@@ -100,7 +100,8 @@ def source_environment(settings: Settings) -> dict[str, str]:
     """The variables that the YAMLs under `ingestion/sources` name; they enable the sources.
 
     A home with a data folder reads real files and recorded answers, any other the sandbox. What
-    the environment names already is stronger: real endpoints and tokens, another container.
+    the environment names already is stronger: real endpoints and tokens, another container. Named
+    and empty, a variable switches its sources off.
     """
     token = settings.credentials.sandbox_token
     if settings.data is not None:
@@ -122,7 +123,7 @@ def source_environment(settings: Settings) -> dict[str, str]:
                 "TSUR_OK_TOKEN": token,
                 "TSUR_OK_SECRET": token,
             }
-    return {name: os.environ.get(name) or value for name, value in variables.items()}
+    return {name: os.environ.get(name, value) for name, value in variables.items()}
 
 
 def airflow_command(settings: Settings, *arguments: str) -> list[str]:

@@ -21,7 +21,7 @@
         longitude numeric, municipality text, regime text, is_59fz boolean,
         is_fast_track boolean, rating numeric, is_reopened boolean, external_number text,
         applicant_key text, author_key text, parent_native_id text, is_by_body boolean,
-        is_deleted_at_source boolean, url text, text_hash text, text_hash_unquoted text,
+        is_deleted_at_source boolean, exclusion text, url text, text_hash text, text_hash_unquoted text,
         normalised_text_hash text
 {%- endmacro %}
 
@@ -53,6 +53,7 @@
         fields.status,
         fields.stage,
         fields.source_verdict,
+        fields.exclusion as source_exclusion_code,
         fields.rating::int as rating,
         -- content
         fields.topic,

@@ -737,8 +737,9 @@ class _RegionMaker:
     def _status(self, case: Case, cycle: Cycle) -> str:
         if cycle.due_at is None:
             return "undefined"
-        if case.source_code == "pos" and case.outcome in ("withdrawn", "rejected"):
-            # DOMAIN.md 5.1: withdrawn and rejected messages have no term to keep.
+        told = {"pos": ("withdrawn", "rejected"), "municipal_register": ("withdrawn",)}
+        if case.outcome in told.get(case.source_code, ()):
+            # DOMAIN.md 5.1: what was withdrawn or rejected has no term to keep.
             return "undefined"
         by_day = case.source_code == "pos"
         if cycle.closed_at is not None:

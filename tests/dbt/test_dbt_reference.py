@@ -50,6 +50,9 @@ def land(rows: RawRows, reference: Reference, cases: Iterable[dict[str, Any]]) -
             received_at=case["received_at"],
             closed_at=min(ended, default=None) if is_message else last.get("closed_at"),
             is_closed=bool(last.get("closed_at")),
+            exclusion="withdrawn"
+            if case["source_code"] == "municipal_register" and case["outcome"] == "withdrawn"
+            else None,
             due_at=None if is_message else last.get("due_at"),
             is_fast_track=case["is_fast_track"],
             topic=case["topic"],

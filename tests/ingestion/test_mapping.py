@@ -12,7 +12,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from ingestion.errors import RecordError
-from ingestion.mapping import Mapper, Row, record_key
+from ingestion.mapping import Mapper, Row, record_key, shape
 from ingestion.source import Source
 from ingestion.vault import Vault
 
@@ -296,3 +296,35 @@ def test_a_reason_never_quotes_an_identity(make_source: MakeSource) -> None:
     with pytest.raises(RecordError) as caught:
         one.land({"id": "1", "who": "Секретов"}, {}, OBSERVED)
     assert "Секретов" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("written", "told"),
+    [
+        ("31.02.2026", "'31.02.2026'"),
+        ("12,5,1", "'12,5,1'"),
+        ("Секретов Пётр +7 915 123-45-67", "'xxxxxxxx xxxx +9 999 999-99-99'"),
+        ("+7 915 123-45-67", "'+9 999 999-99-99'"),
+        ("2026-13-45T10:00", "'9999-99-99x99:99'"),
+    ],
+)
+def test_a_reason_tells_the_form_of_a_value_and_nobody_s_name(written: str, told: str) -> None:
+    assert shape(written) == told
+
+
+@pytest.mark.parametrize(
+    "rule",
+    [
+        "received_at: v",
+        "rating: v",
+        "is_closed: v",
+        "status: {from: v, values: {Новое: new}}",
+        "latitude: v",
+    ],
+)
+def test_no_refusal_quotes_a_person(make_source: MakeSource, rule: str) -> None:
+    one = mapper(make_source, f"key: id\nrecord: {{text: t, {rule}}}")
+    for value in ("Секретов Пётр", "79151234567"):
+        with pytest.raises(RecordError) as caught:
+            one.land({"id": "1", "t": "x", "v": value}, {}, OBSERVED)
+        assert value not in str(caught.value)

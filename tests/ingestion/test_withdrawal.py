@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from expectations.check import Severity
 from expectations.sources import SourceTable
 from expectations.suites.raw import raw_checks
-from ingestion import loader, withdrawal
+from ingestion import withdrawal
 from ingestion.errors import IngestionError
 from ingestion.ledger import LoadCounts
 from ingestion.source import Source, Window, load_source
@@ -59,28 +59,6 @@ _numbers = itertools.count(1)
 # What a record brings in one delivery: a text, nothing at all, or a date that cannot be.
 BROKEN = "broken"
 Delivery = dict[str, str]
-
-
-@pytest.fixture(autouse=True)
-def _remembering(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Every load remembers what it saw."""
-    if "remember" in Path(loader.__file__).read_text(encoding="utf-8"):
-        return
-    merge = loader.Landing.merge
-
-    def remembering(self: Any, **how: Any) -> Any:
-        merged = merge(self, **how)
-        withdrawal.remember(
-            self._connection,
-            load_id=self._parameters["load_id"],
-            observed_at=self._parameters["observed_at"],
-            is_stale=how["is_stale"],
-            absence=how["vanish"],
-            is_all_new=merged.landed == self._added,
-        )
-        return merged
-
-    monkeypatch.setattr(loader.Landing, "merge", remembering)
 
 
 class Register:

@@ -138,6 +138,10 @@ class Reference:
             gone = [
                 e for e in own if e["event"] in ("withdrawn", "rejected") and e["at"] <= self.as_of
             ]
+            # A register keeps no history: its status says that a case was withdrawn.
+            is_withdrawn = case["source_code"] == "municipal_register" and (
+                case["outcome"] == "withdrawn"
+            )
             if closed is None and gone:
                 # A message that was withdrawn or rejected leaves the flow on that day.
                 closed = min(e["at"] for e in gone)
@@ -154,10 +158,10 @@ class Reference:
                 opened=opened,
                 due=due,
                 closed=closed if closed is not None and closed <= self.as_of else None,
-                is_excluded=bool(gone),
+                is_excluded=bool(gone) or is_withdrawn,
                 is_last=number == len(spans),
                 is_extended=bool(span["is_extended"]),
-                status="undefined" if gone else _judge(due, closed, self.as_of),
+                status="undefined" if gone or is_withdrawn else _judge(due, closed, self.as_of),
                 raised=case["questions_raised"] or 0,
                 answered=case["questions_answered"] or 0,
             )

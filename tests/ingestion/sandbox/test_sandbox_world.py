@@ -203,7 +203,8 @@ def test_status_follows_from_due_and_closing(world: World) -> None:
         now = world.local_as_of[case.region_code]
         for cycle in case.cycles:
             due, closed = cycle.due_at, cycle.closed_at
-            gone = case.source_code == "pos" and case.outcome in ("withdrawn", "rejected")
+            told = {"pos": ("withdrawn", "rejected"), "municipal_register": ("withdrawn",)}
+            gone = case.outcome in told.get(case.source_code, ())
             if due is None or gone:
                 expected = "undefined"
             elif closed is None:

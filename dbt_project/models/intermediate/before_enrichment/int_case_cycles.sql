@@ -76,8 +76,15 @@ select
         or spans.answered_at is not null
         or spans.ended_at is not null
     ) as is_closed,
-    spans.excluded_at,
-    spans.exclusion_code,
+    -- A record without a history says of itself that it was withdrawn, and when it was closed.
+    coalesce(
+        spans.excluded_at,
+        case
+            when cases.source_exclusion_code is not null
+                then coalesce(cases.closed_at, cases.received_at)
+        end
+    ) as excluded_at,
+    coalesce(spans.exclusion_code, cases.source_exclusion_code) as exclusion_code,
     case when spans.is_last_cycle then cases.due_at end as due_at,
     case when spans.is_last_cycle then cases.source_due_at end as source_due_at,
     case when spans.is_last_cycle then cases.source_verdict end as source_verdict,

@@ -101,6 +101,7 @@ select
     status,
     stage,
     source_verdict,
+    source_exclusion_code,
     rating,
     questions_raised,
     questions_answered,
