@@ -13,6 +13,7 @@ import importlib.util
 import json
 import os
 import pwd
+import random
 import secrets
 import shutil
 import socket
@@ -28,6 +29,8 @@ import psycopg
 
 ADMIN_ROLE = "postgres"
 SYSTEM_LOCATION = Path("/var/lib/tsur")
+OUTGOING_PORTS = Path("/proc/sys/net/ipv4/ip_local_port_range")
+LOWEST_PORT = 19_000
 CONFIGURATION = {
     "listen_addresses": "127.0.0.1",
     "unix_socket_directories": "",
@@ -47,12 +50,35 @@ class PostgresError(RuntimeError):
     """The server could not be created or started; the message names the log and what to do."""
 
 
+def _is_port_free(port: int) -> bool:
+    with socket.socket() as probe, contextlib.suppress(OSError):
+        probe.bind(("127.0.0.1", port))
+        return True
+    return False
+
+
+def free_ports(*offsets: int) -> int:
+    """A random number whose sums with `offsets` are TCP ports of loopback that nobody holds.
+
+    They lie below the range that the kernel gives to outgoing connections: a port out of that
+    range is free when it is asked for and may be somebody's end of a connection a moment later.
+    """
+    first_outgoing = 32_768
+    with contextlib.suppress(OSError, ValueError):
+        first_outgoing = int(OUTGOING_PORTS.read_text(encoding="ascii").split()[0])
+    lowest, beyond = LOWEST_PORT, first_outgoing - max(offsets)
+    if beyond <= lowest:
+        lowest, beyond = LOWEST_PORT, 65_536 - max(offsets)
+    for _ in range(1000):
+        base = random.randrange(lowest, beyond)
+        if all(_is_port_free(base + one) for one in offsets):
+            return base
+    raise PostgresError("No port of the loopback interface is free on this machine.")
+
+
 def free_port() -> int:
-    """A TCP port of the loopback interface that nobody listens on at this moment."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
+    """One such port."""
+    return free_ports(0)
 
 
 def is_port_busy(port: int) -> bool:

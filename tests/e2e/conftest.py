@@ -16,7 +16,7 @@ from typing import Any
 
 import pytest
 
-from stack.postgres import free_port, is_port_busy
+from stack.postgres import free_ports
 from stack.settings import REPOSITORY, Settings
 from tests.conftest import real_data_folder
 
@@ -72,15 +72,12 @@ _given: set[int] = set()
 
 
 def free_port_base() -> int:
-    """A base whose every port is free at this moment, and that nobody here was given before."""
-    for _ in range(50):
-        base = free_port() // 100 * 100
-        if base in _given:
-            continue
-        if 20000 < base < 60000 and not any(is_port_busy(base + one) for one in PORT_OFFSETS):
+    """A base whose every port is free at this moment, and whose ports nobody here was given."""
+    while True:
+        base = free_ports(*PORT_OFFSETS)
+        if not any(abs(base - other) <= max(PORT_OFFSETS) for other in _given):
             _given.add(base)
             return base
-    raise RuntimeError("no free range of ports on this machine")
 
 
 class Rising:

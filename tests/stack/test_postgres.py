@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import socket
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,7 +11,14 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from stack.postgres import PostgresError, PostgresServer, free_port, is_port_busy
+from stack.postgres import (
+    OUTGOING_PORTS,
+    PostgresError,
+    PostgresServer,
+    free_port,
+    free_ports,
+    is_port_busy,
+)
 
 
 @pytest.fixture(scope="module")
@@ -79,3 +87,18 @@ def test_russian_letters_change_their_case_and_are_found(server: PostgresServer)
     with psycopg.connect(server.url()) as connection:
         row = connection.execute("select upper('ёж'), lower('ЩИ'), 'Дорога' ilike 'дорог%'")
         assert row.fetchone() == ("ЁЖ", "щи", True)
+
+
+@pytest.mark.skipif(not OUTGOING_PORTS.exists(), reason=f"no {OUTGOING_PORTS} on this system")
+def test_a_free_port_can_not_become_the_near_end_of_somebodys_connection() -> None:
+    first_outgoing = int(OUTGOING_PORTS.read_text(encoding="ascii").split()[0])
+    assert all(free_port() < first_outgoing for _ in range(200))
+
+
+def test_every_port_of_a_free_range_can_be_bound(monkeypatch: pytest.MonkeyPatch) -> None:
+    held = free_port()
+    with socket.socket() as holder:
+        holder.bind(("127.0.0.1", held))
+        offered = iter([held, held - 7, held - 100])
+        monkeypatch.setattr("random.randrange", lambda *_: next(offered))
+        assert free_ports(0, 7) == held - 100
