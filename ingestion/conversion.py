@@ -27,7 +27,7 @@ from ingestion.vault import Vault
 _ALONE_ROWS = 20_000
 _MOST_WORKERS = 4
 # Pages that wait for each worker: bounds the memory.
-_AHEAD = 2
+_AHEAD = 4
 
 _NULL = b"\\N"
 

@@ -564,6 +564,18 @@ def _strings(value: Any) -> Iterator[str]:
 # --- the loader's part ---------------------------------------------------------------------------
 
 
+def has_erased(
+    connection: psycopg.Connection[Any], source_code: str, region_code: str, entity: str
+) -> bool:
+    """True when a record of this entity and region has been erased."""
+    row = connection.execute(
+        "select exists (select 1 from ops.erased_records where source_code = %s"
+        " and region_code = %s and entity = %s)",
+        [source_code, region_code, entity],
+    ).fetchone()
+    return row is not None and bool(row[0])
+
+
 def keep_erased(
     connection: psycopg.Connection[Any],
     table: sql.Identifier,
@@ -578,13 +590,7 @@ def keep_erased(
     `landing_identities` reach the vault. The hash stays that of the content as it came, so an
     unchanged record counts as unchanged.
     """
-    names = {"source": source_code, "region": region_code, "entity": entity}
-    row = connection.execute(
-        "select exists (select 1 from ops.erased_records where source_code = %(source)s"
-        " and region_code = %(region)s and entity = %(entity)s)",
-        names,
-    ).fetchone()
-    if row is None or not row[0]:
+    if not has_erased(connection, source_code, region_code, entity):
         return
     connection.execute(
         """

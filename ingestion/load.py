@@ -181,8 +181,15 @@ class Transfer:
         """HTTP calls of this load."""
         return self._work.client.calls - self._calls_before
 
-    def _open(self) -> None:
+    def _open(self, delivery: Delivery | None, *, is_replay: bool) -> None:
         work = self._work
+        self._known_until = ledger.watermark(work.connection, *work.names)
+        self._is_stale = (
+            delivery is not None
+            and delivery.observed_at is not None
+            and self._known_until is not None
+            and delivery.observed_at < self._known_until
+        )
         self._converter = Converter(
             work.source,
             work.entity,
@@ -212,11 +219,13 @@ class Transfer:
             entity=work.entity.name,
             load_id=self._counts.load_id,
             observed_at=self._observed_at,
+            is_stale=self._is_stale,
+            is_replay=is_replay,
         )
 
     def run(self, delivery: Delivery, window: Window | None) -> LoadCounts:
         """Take the delivery in. An error in mid-delivery ends it: what was read stays."""
-        self._open()
+        self._open(delivery, is_replay=self._replayed is not None)
         failure: IngestionError | None = None
         try:
             for converted in convert(delivery.pages, self._converter):
@@ -234,7 +243,7 @@ class Transfer:
 
     def run_entries(self, entries: list[Entry]) -> LoadCounts:
         """Land what can land now; the rest keeps its entry, with the reason of this attempt."""
-        self._open()
+        self._open(None, is_replay=True)
         work = self._work
         refused = 0
         for entry in entries:
@@ -248,7 +257,7 @@ class Transfer:
                 continue
             self._landing.add(converted)
             self.resolved.append(entry.quarantine_id)
-        merged = self._landing.merge(is_stale=False, vanish=None)
+        merged = self._landing.merge(vanish=None)
         self._counts = replace(
             self._counts,
             outcome="success",
@@ -289,21 +298,14 @@ class Transfer:
         failure: IngestionError | None,
     ) -> LoadCounts:
         work = self._work
-        known_until = ledger.watermark(work.connection, *work.names)
-        is_stale = (
-            delivery.observed_at is not None
-            and known_until is not None
-            and delivery.observed_at < known_until
-        )
         vanish = None
         if failure is None and self._is_listing_whole and self._may_tell_absence():
             vanish = work.entity.listing
         merged = self._landing.merge(
-            is_stale=is_stale,
             vanish=vanish,
             window=window,
             file_sha256=delivery.sha256,
-            vanished_at=known_until if is_stale else None,
+            vanished_at=self._known_until if self._is_stale else None,
         )
         quarantined = self._quarantine.count
         if failure is None:

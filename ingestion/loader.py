@@ -1,8 +1,8 @@
 """The loader: writes rows of one load into its raw table, knows nothing of where they come from.
 
-Landing is COPY into a temporary table, then one INSERT … SELECT of what is new or changed
-(docs/DESIGN.md). The caller holds the transaction: rows, quarantine, vault, watermark and the
-ledger entry commit together or not at all.
+Landing is COPY into a temporary table, then INSERT … SELECT of what is new or changed, batch by
+batch while the next rows are converted. The caller holds the transaction: rows, quarantine, vault,
+watermark and the ledger entry commit together or not at all.
 """
 
 from __future__ import annotations
@@ -15,10 +15,10 @@ import psycopg
 from psycopg import sql
 
 from ingestion.conversion import COLUMNS, Converted
-from ingestion.erasure import keep_entries_erased, keep_erased
+from ingestion.erasure import has_erased, keep_entries_erased, keep_erased
 from ingestion.errors import RecordError
 from ingestion.evidence import Writer
-from ingestion.mapping import key_prefix
+from ingestion.mapping import canonical_json, key_prefix
 from ingestion.source import Source, Window
 from ingestion.vault import Vault
 from ingestion.withdrawal import remember
@@ -26,7 +26,10 @@ from ingestion.withdrawal import remember
 _BATCH_IDENTITIES = 5_000
 # Pseudonyms of one load that need not be looked up again; bounds the memory, not the result.
 _REMEMBERED_PSEUDONYMS = 200_000
+# While these rows are written, the next ones are converted.
+_BATCH_ROWS = 8_000
 
+# `landing` and what is found out about its rows hold one batch, the others all of the load.
 _TEMPORARY = """
 create temporary table landing (
     seq bigint generated always as identity,
@@ -40,15 +43,29 @@ create temporary table landing (
     row_number integer,
     known_load_id bigint
 ) on commit drop;
+create temporary table landing_winners (
+    seq bigint not null, record_key uuid not null, native_id text not null,
+    payload_hash bytea not null, known_load_id bigint
+) on commit drop;
+create temporary table landing_new (
+    seq bigint not null, record_key uuid not null, native_id text not null
+) on commit drop;
+create temporary table landing_keys (
+    seq bigint not null, record_key uuid not null, payload_hash bytea not null,
+    changed_at timestamptz, file_sha256 text, row_number integer
+) on commit drop;
+create temporary table landing_lost (like landing) on commit drop;
+create temporary table landing_unchanged (record_key uuid not null) on commit drop;
 create temporary table landing_present (record_key uuid not null) on commit drop;
 create temporary table landing_identities (
     pseudonym text not null, kind text not null, value_sealed bytea not null
 ) on commit drop;
 """
+_NEXT_BATCH = "truncate landing, landing_winners, landing_new"
 
 # The last of equal keys wins; where the source tells when a record changed, the last change does.
 _WINNERS = """
-create temporary table landing_winners on commit drop as
+insert into landing_winners (seq, record_key, native_id, payload_hash, known_load_id)
 select distinct on (record_key) seq, record_key, native_id, payload_hash, known_load_id
 from landing
 order by record_key, changed_at desc nulls last, seq desc
@@ -56,7 +73,7 @@ order by record_key, changed_at desc nulls last, seq desc
 
 # Where the content is the key, equal records are told apart by their ordinal among themselves.
 _CONTENT_WINNERS = """
-create temporary table landing_winners on commit drop as
+insert into landing_winners (seq, record_key, native_id, payload_hash, known_load_id)
 select
     numbered.seq,
     encode(
@@ -78,7 +95,7 @@ from (
 # What lands is decided before anything is written: a statement that looks into the table it fills
 # would walk, row by row, through what it has just written.
 _NEW = """
-create temporary table landing_new on commit drop as
+insert into landing_new (seq, record_key, native_id)
 select w.seq, w.record_key, w.native_id
 from landing_winners as w
 left join lateral (
@@ -97,7 +114,7 @@ where latest.load_id is null
 
 # A delivery observed before what is known already: only records never seen land.
 _UNSEEN = """
-create temporary table landing_new on commit drop as
+insert into landing_new (seq, record_key, native_id)
 select w.seq, w.record_key, w.native_id
 from landing_winners as w
 where not exists (select 1 from {table} as r where r.record_key = w.record_key)
@@ -114,8 +131,27 @@ from landing as l
 inner join landing_new as w on w.seq = l.seq
 """
 
+_KEYS = """
+insert into landing_keys (seq, record_key, payload_hash, changed_at, file_sha256, row_number)
+select w.seq, w.record_key, w.payload_hash, l.changed_at, l.file_sha256, l.row_number
+from landing_winners as w
+inner join landing as l on l.seq = w.seq
+"""
+
+_LOST = """
+insert into landing_lost
+select l.* from landing as l
+where not exists (select 1 from landing_winners as w where w.seq = l.seq)
+"""
+
+_UNCHANGED = """
+insert into landing_unchanged (record_key)
+select w.record_key from landing_winners as w
+where not exists (select 1 from landing_new as n where n.seq = w.seq)
+"""
+
 _OLDER_VERSIONS = """
-select w.native_id, l.payload, l.row_number, l.file_sha256
+select w.native_id, l.payload::jsonb, l.row_number, l.file_sha256
 from landing_winners as w
 inner join landing as l on l.seq = w.seq
 where exists (
@@ -129,12 +165,77 @@ where exists (
 order by l.seq
 """
 
+# A key that came more than once, and which of its versions is the one of this load.
+_REPEATED = """
+create temporary table landing_repeated on commit drop as
+select distinct on (k.record_key) k.record_key, k.seq, k.payload_hash
+from landing_keys as k
+where k.record_key in (
+        select record_key from landing_lost
+        union all
+        select record_key from landing_keys group by record_key having count(*) > 1
+    )
+order by k.record_key, k.changed_at desc nulls last, k.seq desc
+"""
+
+# Each version that lost: out of its batch, or where it was written by an earlier one.
 _LOST_REPEATS = """
-select l.native_id, l.payload, l.row_number, l.file_sha256
-from landing as l
-inner join landing_winners as w on w.record_key = l.record_key
-where l.seq <> w.seq and l.payload_hash <> w.payload_hash
-order by l.seq
+select native_id, payload, row_number, file_sha256
+from (
+    select l.seq, l.native_id, l.payload::jsonb as payload, l.row_number, l.file_sha256
+    from landing_lost as l
+    inner join landing_repeated as w on w.record_key = l.record_key
+    where l.payload_hash <> w.payload_hash
+    union all
+    select k.seq, known.native_id, known.payload, k.row_number, k.file_sha256
+    from landing_keys as k
+    inner join landing_repeated as w on w.record_key = k.record_key
+    cross join lateral (
+        select r.native_id, r.payload
+        from {table} as r
+        where r.record_key = k.record_key and r.payload_hash = k.payload_hash
+        order by r.raw_id desc
+        limit 1
+    ) as known
+    where k.payload_hash <> w.payload_hash
+) as lost
+order by seq
+"""
+
+# Of the versions that this load has written one at most stays: the winner, if it is not what was
+# known before.
+_WRITTEN = """
+create temporary table landing_written on commit drop as
+select
+    w.record_key,
+    mine.raw_id,
+    mine.raw_id = max(mine.raw_id) filter (where mine.payload_hash = w.payload_hash)
+        over (partition by w.record_key)
+    and (before.payload_hash is distinct from w.payload_hash or before.is_deleted) as is_kept
+from landing_repeated as w
+inner join {table} as mine
+    on mine.record_key = w.record_key and mine.load_id = %(load_id)s
+left join lateral (
+    select r.payload_hash, r.is_deleted
+    from {table} as r
+    where r.record_key = w.record_key and r.load_id <> %(load_id)s
+    order by r.raw_id desc
+    limit 1
+) as before on true
+"""
+
+_RETRACT = """
+select raw.retract(%(table_name)s, array(
+    select raw_id from landing_written where is_kept is not true
+))
+"""
+
+_SETTLED = """
+delete from landing_unchanged as u using landing_repeated as w where w.record_key = u.record_key;
+insert into landing_unchanged (record_key)
+select record_key from landing_repeated
+except
+select record_key from landing_written where is_kept;
 """
 
 _INSERT_TOMBSTONES = """
@@ -214,6 +315,8 @@ class Landing:
         entity: str,
         load_id: int,
         observed_at: datetime,
+        is_stale: bool,
+        is_replay: bool,
     ) -> None:
         self._connection = connection
         self._vault = vault
@@ -231,10 +334,20 @@ class Landing:
             "load_id": load_id,
             "observed_at": observed_at,
             "prefix": key_prefix(source_code, region_code, entity),
+            "table_name": table,
         }
         self._identities: dict[str, tuple[str, str]] = {}
         self._known_pseudonyms: set[str] = set()
+        self._is_stale = is_stale
+        # What has to be known of all rows before one of them lands cannot land in parts: which
+        # ordinal a content has, what an older delivery brings, whom nobody mentions any more.
+        self._is_at_once = (
+            is_by_content or is_stale or is_replay or has_erased(connection, *self._names)
+        )
+        self._batches = 0
+        self._waiting = 0
         self._added = 0
+        self._landed = 0
         connection.execute(_TEMPORARY)
         connection.execute("set local work_mem = '128MB'")
 
@@ -247,6 +360,7 @@ class Landing:
             ):
                 copy.write(converted.lines)
             self._added += converted.landed
+            self._waiting += converted.landed
         for pseudonym, identity in converted.identities.items():
             if pseudonym not in self._known_pseudonyms:
                 self._identities[pseudonym] = identity
@@ -263,6 +377,8 @@ class Landing:
                 row_number=refused.row_number,
                 sha256=converted.page.sha256,
             )
+        if self._waiting >= _BATCH_ROWS and not self._is_at_once:
+            self._land()
 
     def present(self, keys: Iterable[str]) -> None:
         """Records that the listing holds though they did not land: they have not vanished."""
@@ -296,34 +412,69 @@ class Landing:
         self._known_pseudonyms.update(names)
         self._identities.clear()
 
+    def _land(self) -> None:
+        """Move the waiting rows into the raw table: what is new, and what has changed."""
+        connection = self._connection
+        if not self._batches:
+            # Nobody else analyzes temporary tables, and a plan for ten rows is none for millions.
+            connection.execute("analyze landing (seq, record_key)")
+        winners = self._execute(_CONTENT_WINNERS if self._is_by_content else _WINNERS).rowcount
+        if not self._batches:
+            connection.execute("analyze landing_winners (seq, record_key)")
+        if self._is_at_once:
+            keep_erased(
+                connection,
+                self._table,
+                source_code=self._names[0],
+                region_code=self._names[1],
+                entity=self._names[2],
+            )
+        self._execute(_UNSEEN if self._is_stale else _NEW)
+        if not self._batches:
+            connection.execute("analyze landing_new (seq)")
+        landed = self._execute(_INSERT).rowcount
+        self._execute(_KEYS)
+        if winners < self._waiting:
+            self._execute(_LOST)
+        if landed < winners:
+            self._execute(_UNCHANGED)
+        if self._is_stale:
+            self._keep(_OLDER_VERSIONS, "older_than_known")
+        connection.execute(_NEXT_BATCH)
+        self._landed += landed
+        self._waiting = 0
+        self._batches += 1
+
+    def _settle_repeats(self) -> None:
+        """A key that came more than once leaves one version; the others go to quarantine."""
+        if self._is_by_content or not self._execute(_REPEATED).rowcount:
+            return
+        self._keep(_LOST_REPEATS, "repeated_key")
+        if self._execute(_WRITTEN).rowcount:
+            row = self._execute(_RETRACT).fetchone()
+            self._landed -= row[0] if row else 0
+        self._connection.execute(_SETTLED)
+
     def merge(
         self,
         *,
-        is_stale: bool,
         vanish: str | None,
         window: Window | None = None,
         file_sha256: str | None = None,
         vanished_at: datetime | None = None,
     ) -> Merged:
-        """Move the load into the raw table.
+        """Move what is left of the load into the raw table, and settle what needs all of it.
 
         `vanish`: None when absence means nothing, `complete` when the listing holds everything,
         `window` when it holds everything received within `window`.
         """
         if self._identities:
             self._flush_identities()
+        before = self._quarantine.count
         connection = self._connection
-        # Nobody else analyzes temporary tables, and a plan for ten rows is none for millions.
-        connection.execute("analyze landing (seq, record_key)")
-        winners = self._execute(_CONTENT_WINNERS if self._is_by_content else _WINNERS).rowcount
-        connection.execute("analyze landing_winners (seq, record_key)")
-        keep_erased(
-            connection,
-            self._table,
-            source_code=self._names[0],
-            region_code=self._names[1],
-            entity=self._names[2],
-        )
+        self._land()
+        self._settle_repeats()
+        kept = self._quarantine.count - before
         # In the order of the pseudonyms, so that two loads never wait for each other in a ring.
         connection.execute(
             """
@@ -334,43 +485,32 @@ class Landing:
             """,
             [self._parameters["load_id"]],
         )
-        before = self._quarantine.count
-        if winners < self._added:
-            self._keep(_LOST_REPEATS, "repeated_key")
-        self._execute(_UNSEEN if is_stale else _NEW)
-        connection.execute("analyze landing_new (seq)")
-        landed = self._execute(_INSERT).rowcount
-        if is_stale:
-            self._keep(_OLDER_VERSIONS, "older_than_known")
-        kept = self._quarantine.count - before
         tombstoned = 0
         if vanish is not None:
-            tombstoned = self._tombstones(is_stale, vanish, window, file_sha256, vanished_at)
+            tombstoned = self._tombstones(vanish, window, file_sha256, vanished_at)
         self._quarantine.flush()
         keep_entries_erased(connection, self._load_id)
         remember(
             connection,
             load_id=self._load_id,
             observed_at=self._observed_at,
-            is_stale=is_stale,
+            is_stale=self._is_stale,
             absence=vanish,
-            is_all_new=landed == winners,
         )
-        return Merged(landed, self._added - landed - kept, tombstoned)
+        return Merged(self._landed, self._added - self._landed - kept, tombstoned)
 
     def _tombstones(
         self,
-        is_stale: bool,
         vanish: str,
         window: Window | None,
         file_sha256: str | None,
         vanished_at: datetime | None,
     ) -> int:
-        if is_stale:
+        if self._is_stale:
             scope = _SCOPE_THIS_LOAD
         else:
             self._connection.execute(
-                "insert into landing_present select record_key from landing_winners"
+                "insert into landing_present select record_key from landing_keys"
             )
             scope = _SCOPE_ALL if vanish == "complete" else _SCOPE_WINDOW
         self._connection.execute("analyze landing_present")
@@ -396,7 +536,7 @@ class Landing:
         for native_id, payload, row_number, sha256 in self._execute(statement).fetchall():
             self._quarantine.add(
                 RecordError(code, f"Record {native_id}"),
-                payload.encode(),
+                canonical_json(payload),
                 native_id=native_id,
                 row_number=row_number,
                 sha256=sha256,

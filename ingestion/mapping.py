@@ -11,6 +11,7 @@ import hashlib
 import json
 import math
 import re
+import sys
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -36,6 +37,7 @@ from ingestion.vault import UNIT, Vault, is_pseudonym
 Fields = dict[str, Any]
 _YES = frozenset({"да", "true", "1", "yes", "y", "истина", "+"})
 _NO = frozenset({"нет", "false", "0", "no", "n", "ложь"})
+_SCALARS = frozenset({str, int, float, bool, type(None)})
 _ABSENT = object()
 # A date without a year: known to be there, not known when.
 INCOMPLETE = object()
@@ -54,12 +56,12 @@ _WRONG_TYPES = frozenset(
 _REMEMBERED_VALUES = 65_536
 
 
-_ENCODER = msgspec.json.Encoder(order="sorted")
+_encode = msgspec.json.Encoder(order="sorted").encode
 
 
 def canonical_json(value: Any) -> bytes:
     """One spelling per value: sorted keys, no spaces, UTF-8. UnicodeEncodeError: half a pair."""
-    return _ENCODER.encode(value)
+    return _encode(value)
 
 
 def key_prefix(source_code: str, region_code: str, entity: str) -> str:
@@ -225,10 +227,8 @@ def _plain_field(rule: FieldRule, context: _Context) -> str | None:
     return rule.from_[0]
 
 
-def _compile(
-    name: str, field_type: FieldType, rule: FieldRule, context: _Context
-) -> tuple[Reader, str]:
-    """A function (fields, derived, observed_at) → value or None, and the field it blames."""
+def _compile(name: str, field_type: FieldType, rule: FieldRule, context: _Context) -> Reader:
+    """A function (fields, derived, observed_at) → value or None."""
     blame = next(iter(rule.inputs), name)
     origin = _origin(rule, context, keep_empty=field_type == "raw")
     conditions = [
@@ -244,20 +244,8 @@ def _compile(
 
     get = conditional if conditions else origin
 
-    plain = _plain_field(rule, context) if field_type == "text" and not rule.values else None
-    if plain is not None:
-        empty = context.nulls
-
-        def trimmed(fields: Fields, derived: Fields, observed_at: datetime) -> Any:
-            value = fields.get(plain)
-            if type(value) is str:
-                value = value.strip()
-                return None if value in empty else value
-            if value is None or type(value) is dict or type(value) is list:
-                return None
-            return as_text(value).strip()
-
-        return trimmed, blame
+    # Most fields are read as they are: each has a short way, and the long one for the rest.
+    plain: Any = _plain_field(rule, context)
 
     def text(fields: Fields, derived: Fields, observed_at: datetime) -> Any:
         value = get(fields, derived)
@@ -296,6 +284,16 @@ def _compile(
             return int(result)
         return result
 
+    exact = int if field_type == "integer" else float
+    lowest, highest = _BOUNDS.get(name, (-sys.float_info.max, sys.float_info.max))
+    highest = min(highest, sys.float_info.max)
+
+    def number_as_it_is(fields: Fields, derived: Fields, observed_at: datetime) -> Any:
+        value = fields.get(plain)
+        if type(value) is exact and lowest <= value <= highest:
+            return value
+        return number(fields, derived, observed_at)
+
     yes = frozenset(word.casefold() for word in rule.true)
     no = frozenset(word.casefold() for word in rule.false)
 
@@ -316,11 +314,24 @@ def _compile(
 
     formats = rule.formats or context.formats
     known: dict[str, Moment] = {}
+    known_at: datetime | None = None
+
+    def known_moment(fields: Fields, derived: Fields, observed_at: datetime) -> Any:
+        value = fields.get(plain)
+        if observed_at is known_at and type(value) is str:
+            found = known.get(value)
+            if found is not None:
+                return found
+        return moment(fields, derived, observed_at)
 
     def moment(fields: Fields, derived: Fields, observed_at: datetime) -> Any:
+        nonlocal known_at
         value = get(fields, derived)
         if value is _ABSENT:
             return None
+        if observed_at is not known_at:
+            known.clear()
+            known_at = observed_at
         written = as_text(value).strip()
         found = known.get(written)
         if found is None:
@@ -336,11 +347,11 @@ def _compile(
                     f"{blame} is {shape(written)}, declared are {', '.join(formats)}",
                     field=blame,
                 )
+            if not is_plausible(found.at, observed_at):
+                raise RecordError("date_out_of_range", f"{blame} is {written[:40]!r}", field=blame)
             if len(known) >= _REMEMBERED_VALUES:
                 known.clear()
             known[written] = found
-        if not is_plausible(found.at, observed_at):
-            raise RecordError("date_out_of_range", f"{blame} is {written[:40]!r}", field=blame)
         return found
 
     def day(fields: Fields, derived: Fields, observed_at: datetime) -> Any:
@@ -352,13 +363,13 @@ def _compile(
     readers: dict[FieldType, Reader] = {
         "text": text,
         "raw": text,
-        "integer": number,
-        "number": number,
+        "integer": number if plain is None else number_as_it_is,
+        "number": number if plain is None else number_as_it_is,
         "boolean": boolean,
-        "datetime": moment,
+        "datetime": moment if plain is None else known_moment,
         "date": day,
     }
-    return readers[field_type], blame
+    return readers[field_type]
 
 
 # --- identities ----------------------------------------------------------------------------------
@@ -386,7 +397,6 @@ class Pseudonymiser:
         self._kinds = dict(entity.identity)
         self._nulls = frozenset(entity.nulls)
         self._columns: dict[tuple[str, ...], list[tuple[str, str]]] = {}
-        self._named: dict[str, Any] = {}
         self._pseudonyms: dict[tuple[str, str], str] = {}
         self._anywhere = {
             path[3:]: kind for path, kind in entity.identity.items() if path.startswith("**.")
@@ -406,21 +416,20 @@ class Pseudonymiser:
     def apply(self, fields: Fields) -> tuple[Fields, dict[str, tuple[str, str]]]:
         """The fields without identities, and pseudonym → (kind, value) of what was taken out."""
         taken: dict[str, tuple[str, str]] = {}
-        if not self._nested:
-            result = dict(fields)
-            for name, kind in self._replaced(tuple(fields)):
-                result[name] = self._replace(kind, fields[name], taken)
-            return result, taken
+        names = tuple(fields)
+        replaced = self._columns.get(names)
+        if replaced is None:
+            replaced = self._learn(names)
         result = dict(fields)
-        named = self._named
-        for name, value in fields.items():
-            told = named.get(name, _ABSENT)
-            if told is _ABSENT:
-                told = self._learn(name)
-            if told is not None:
-                result[name] = self._replace(told, value, taken)
-            elif type(value) is dict or type(value) is list:
-                result[name] = self._walk(value, (name,), taken)
+        for name, kind in replaced:
+            result[name] = self._replace(kind, fields[name], taken)
+        if not self._nested:
+            return result, taken
+        if not _SCALARS.issuperset(map(type, fields.values())):
+            identities = {name for name, _ in replaced}
+            for name, value in fields.items():
+                if name not in identities:
+                    result[name] = self._walk(value, (name,), taken)
         if not taken:
             return result, taken
         accounts = {
@@ -433,12 +442,20 @@ class Pseudonymiser:
             }
         return result, taken
 
-    def _replaced(self, columns: tuple[str, ...]) -> list[tuple[str, str]]:
-        """Which columns are identities; a table has the same columns in every row."""
-        if columns not in self._columns:
-            kinds = [(name, self._kinds.get(name) or undeclared_identity(name)) for name in columns]
-            self._columns = {columns: [(name, kind) for name, kind in kinds if kind is not None]}
-        return self._columns[columns]
+    def _learn(self, names: tuple[str, ...]) -> list[tuple[str, str]]:
+        """Which fields of the record itself are identities; most records have the same ones."""
+        if len(self._columns) >= _REMEMBERED_NAMES:
+            self._columns.clear()
+        kinds = (
+            (name, self._kind_at((name,)) if self._nested else self._kind_of(name))
+            for name in names
+        )
+        found = [(name, kind) for name, kind in kinds if kind is not None]
+        self._columns[names] = found
+        return found
+
+    def _kind_of(self, column: str) -> str | None:
+        return self._kinds.get(column) or undeclared_identity(column)
 
     def apply_to_context(self, derived: Fields, taken: dict[str, tuple[str, str]]) -> Fields:
         """What the client derived, with the names declared as `@name` replaced too."""
@@ -450,14 +467,6 @@ class Pseudonymiser:
             else value
             for name, value in derived.items()
         }
-
-    def _learn(self, name: str) -> IdentityKind | None:
-        """The kind of a field of the record itself; most records have the same few names."""
-        if len(self._named) >= _REMEMBERED_NAMES:
-            self._named.clear()
-        kind = self._kind_at((name,))
-        self._named[name] = kind
-        return kind
 
     def _kind_at(self, path: tuple[str, ...]) -> IdentityKind | None:
         kind = self._anywhere.get(path[-1])
@@ -481,6 +490,11 @@ class Pseudonymiser:
         return self._walk(value, path, taken)
 
     def _replace(self, kind: str, value: Any, taken: dict[str, tuple[str, str]]) -> Any:
+        if type(value) is str:
+            known = self._pseudonyms.get((kind, value))
+            if known is not None:
+                taken[known] = (kind, value)
+                return known
         # A record that comes back from quarantine may carry pseudonyms already.
         if value is None or isinstance(value, bool) or is_pseudonym(value):
             return value
@@ -523,7 +537,7 @@ def _scrub(value: Any, accounts: dict[str, str]) -> Any:
 # --- one row -------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Row:
     """What lands of one item.
 
@@ -567,10 +581,15 @@ class Mapper:
             told_at=told_at,
         )
         self._context = context
-        self._readers = [
-            (name, entity.type_of(name), *_compile(name, entity.type_of(name), rule, context))
-            for name, rule in entity.record.items()
-        ]
+        self._texts: list[tuple[str, str]] = []
+        self._readers: list[tuple[str, FieldType, Reader]] = []
+        for name, rule in entity.record.items():
+            field_type = entity.type_of(name)
+            plain = _plain_field(rule, context)
+            if field_type == "text" and plain is not None and not rule.values:
+                self._texts.append((name, plain))
+            else:
+                self._readers.append((name, field_type, _compile(name, field_type, rule, context)))
         self._key = (
             None
             if entity.key == "content"
@@ -581,10 +600,12 @@ class Mapper:
             if entity.changed is None
             else _compile(
                 "changed", "datetime", FieldRule.model_validate({"from": entity.changed}), context
-            )[0]
+            )
         )
         self._volatile = frozenset(entity.volatile)
-        self._prefix = key_prefix(source.code, region.code, entity.name)
+        self._key_digest = hashlib.sha256(
+            key_prefix(source.code, region.code, entity.name).encode()
+        )
         self._separator = "/" if entity.role == "event" else "_"
         self._contract = entity.contract
         self._known = frozenset(name.split(".")[0] for name in known_fields(entity)) | {
@@ -670,7 +691,16 @@ class Mapper:
         record: dict[str, Any] = {}
         if self._entity.kind is not None:
             record["kind"] = self._entity.kind
-        for name, field_type, reader, _blame in self._readers:
+        nulls = self._context.nulls
+        for name, origin in self._texts:
+            value = payload.get(origin)
+            if type(value) is str:
+                value = value.strip()
+                if value not in nulls:
+                    record[name] = value
+            elif value is not None and type(value) is not dict and type(value) is not list:
+                record[name] = as_text(value).strip()
+        for name, field_type, reader in self._readers:
             try:
                 value = reader(payload, derived, observed_at)
             except RecordError as error:
@@ -698,24 +728,20 @@ class Mapper:
             native_id = self._native_id(payload, derived)
             if self._key is not None:
                 record["native_id"] = native_id
-            payload_json = canonical_json(payload)
-            record_json = canonical_json(record)
+            payload_json = _encode(payload)
+            record_json = _encode(record)
             lasting = payload_json if not self._volatile else canonical_json(self._lasting(payload))
         except UnicodeEncodeError as error:
             raise RecordError("invalid_character", "half of a surrogate pair") from error
         if b"\\u0000" in payload_json and _holds_nul(payload):
             raise RecordError("invalid_character", "a NUL character")
-        return Row(
-            key=None
-            if self._key is None
-            else hashlib.sha256((self._prefix + native_id).encode()).hexdigest()[:32],
-            native_id=native_id,
-            payload=payload_json,
-            record=record_json,
-            content_hash=hashlib.sha256(lasting + b"\n" + record_json).digest(),
-            changed_at=changed_at,
-            identities=identities,
-        )
+        key = None
+        if self._key is not None:
+            digest = self._key_digest.copy()
+            digest.update(native_id.encode())
+            key = digest.hexdigest()[:32]
+        content_hash = hashlib.sha256(lasting + b"\n" + record_json).digest()
+        return Row(key, native_id, payload_json, record_json, content_hash, changed_at, identities)
 
 
 def _is_filled(value: Any) -> bool:

@@ -45,17 +45,12 @@ from (
 group by is_unchanged, chunk
 """
 
-_UNCHANGED = """
-select w.record_key, true as is_unchanged
-from landing_winners as w
-where not exists (select 1 from landing_new as n where n.seq = w.seq)
+_SEEN = """
+select record_key, true as is_unchanged from landing_unchanged
 union all
-"""
-
-_REFUSED = """
 select distinct p.record_key, false as is_unchanged
 from landing_present as p
-where not exists (select 1 from landing_winners as w where w.record_key = p.record_key)
+where not exists (select 1 from landing_keys as k where k.record_key = p.record_key)
 """
 
 # One row a record of the withdrawn load, with what is known of it before and after. Only the first
@@ -338,21 +333,18 @@ def remember(
     observed_at: datetime,
     is_stale: bool,
     absence: str | None,
-    is_all_new: bool,
 ) -> None:
     """Keep what a load saw without landing it, so that an earlier one can be withdrawn.
 
     Called in the transaction of the load, after its rows have landed, while the temporary tables
-    `landing_winners`, `landing_new` and `landing_present` are there. `absence` is what not being
-    listed meant (`complete`, `window` or None). `is_all_new`: every winner landed, so nothing need
-    be compared.
+    `landing_keys`, `landing_unchanged` and `landing_present` are there. `absence` is what not
+    being listed meant (`complete`, `window` or None).
     """
     connection.execute(
         "update ops.loads set observed_at = %s, is_stale = %s, absence = %s where load_id = %s",
         [observed_at, is_stale, absence, load_id],
     )
-    seen = sql.SQL(("" if is_all_new else _UNCHANGED) + _REFUSED)
-    query = sql.SQL(_REMEMBER).format(chunk=sql.Literal(_KEYS_PER_PART), seen=seen)
+    query = sql.SQL(_REMEMBER).format(chunk=sql.Literal(_KEYS_PER_PART), seen=sql.SQL(_SEEN))
     connection.execute(query, {"load": load_id})
 
 

@@ -41,8 +41,13 @@ class Lines:
     def items(self) -> list[Item]:
         found = []
         for number, line in enumerate(self.content.split(b"\n"), start=self.first):
-            if line and not line.isspace():
-                found.append(_item(line, number))
+            try:
+                record = _decode(line)
+            except (msgspec.DecodeError, UnicodeDecodeError):
+                if line and not line.isspace():
+                    found.append(_item(line, number))
+                continue
+            found.append(Item(record, number) if type(record) is dict else _item(line, number))
         return found
 
 
