@@ -47,14 +47,16 @@ class Refused:
 class Converted:
     """What became of a page.
 
-    `lines` are rows in COPY's text format, in the order of `COLUMNS`. `present` are the keys of
-    refused records; `is_whole` is False when one of them has no key.
+    `lines` are rows in COPY's text format, in the order of `COLUMNS` (with `known_load_id` on
+    replay), `keys` the same rows in that of `KEY_COLUMNS`. `present` are the keys of refused
+    records; `is_whole` is False when one of them has no key.
     """
 
     page: Page
     read: int = 0
     landed: int = 0
-    lines: bytes = b""
+    lines: list[bytes] = field(default_factory=list)
+    keys: bytes = b""
     identities: dict[str, tuple[str, str]] = field(default_factory=dict)
     refused: list[Refused] = field(default_factory=list)
     present: list[str] = field(default_factory=list)
@@ -63,9 +65,10 @@ class Converted:
 
 
 COLUMNS = (
-    "record_key, native_id, payload, record, payload_hash, changed_at, file_sha256, row_number,"
-    " known_load_id"
+    "record_key, native_id, payload, record, payload_hash, source_changed_at, file_sha256,"
+    " row_number, source_code, region_code, observed_at, load_id"
 )
+KEY_COLUMNS = "record_key, payload_hash, source_changed_at, file_sha256, row_number"
 
 
 def _text(value: str) -> bytes:
@@ -74,10 +77,16 @@ def _text(value: str) -> bytes:
     return escaped.replace(b"\n", b"\\n").replace(b"\r", b"\\r")
 
 
+def as_copied(lines: list[bytes]) -> bytes:
+    """Lines as COPY takes them."""
+    return b"\n".join((*lines, b"")) if lines else b""
+
+
 class Converter:
     """Converts the items of one entity and region.
 
-    `told_at` is when the delivery was made, if that is known; `known_load_id` is set on replay.
+    `told_at` is when the delivery was made, if that is known. Rows that land need `load_id`, that
+    of their load, and on replay `known_load_id`, that of the load which refused them.
     """
 
     def __init__(
@@ -88,13 +97,20 @@ class Converter:
         vault: Vault,
         observed_at: datetime,
         told_at: datetime | None = None,
+        load_id: int | None = None,
         known_load_id: int | None = None,
     ) -> None:
-        self._made_of = (source, entity, region, vault, observed_at, told_at, known_load_id)
+        self._made_of = (
+            *(source, entity, region, vault, observed_at, told_at, load_id, known_load_id),
+        )
         self._names = (source.code, region.code, entity.name)
         self._mapper = Mapper(source, entity, region, vault, told_at)
         self._observed_at = observed_at
-        self._known = _NULL if known_load_id is None else str(known_load_id).encode()
+        self._constants = "\t".join(
+            (source.code, region.code, observed_at.isoformat(), str(load_id))
+        ).encode()
+        if known_load_id is not None:
+            self._constants += b"\t" + str(known_load_id).encode()
 
     def __reduce__(self) -> tuple[object, ...]:
         return Converter, self._made_of
@@ -105,21 +121,32 @@ class Converter:
             raise item.error
         return self._mapper.land(item.fields, item.derived, self._observed_at)
 
-    def line(self, row: Row, row_number: int | None, sha256: bytes, known: bytes) -> bytes:
-        """A row in COPY's text format. In JSON every control character is escaped already."""
-        return b"\t".join(
+    def _lines(self, row: Row, row_number: int | None, sha256: bytes) -> tuple[bytes, bytes]:
+        """A row in COPY's text format, and its keys alone.
+
+        In JSON every control character is escaped already.
+        """
+        key = _NULL if row.key is None else row.key.encode()
+        digest = b"\\\\x" + row.content_hash.hex().encode()
+        rest = b"\t".join(
             (
-                _NULL if row.key is None else row.key.encode(),
-                _text(row.native_id),
-                row.payload.replace(b"\\", b"\\\\"),
-                row.record.replace(b"\\", b"\\\\"),
-                b"\\\\x" + row.content_hash.hex().encode(),
+                digest,
                 _NULL if row.changed_at is None else row.changed_at.isoformat().encode(),
                 sha256,
                 _NULL if row_number is None else str(row_number).encode(),
-                known,
             )
         )
+        line = b"\t".join(
+            (
+                key,
+                _text(row.native_id),
+                row.payload.replace(b"\\", b"\\\\"),
+                row.record.replace(b"\\", b"\\\\"),
+                rest,
+                self._constants,
+            )
+        )
+        return line, key + b"\t" + rest
 
     def page(self, page: Page) -> Converted:
         """Every item of a page: a line, or refused with its reason."""
@@ -128,30 +155,31 @@ class Converter:
         result = Converted(page.emptied())
         result.read = len(items)
         sha256 = _NULL if page.sha256 is None else page.sha256.encode()
-        lines = []
+        keys = []
         for item in items:
             try:
                 row = self.row(item)
             except RecordError as error:
                 self._refuse(item, error, result)
                 continue
-            lines.append(self.line(row, item.row_number, sha256, self._known))
+            line, key = self._lines(row, item.row_number, sha256)
+            result.lines.append(line)
+            keys.append(key)
             if row.identities:
                 result.identities.update(row.identities)
         if self._mapper.unknown:
             result.unknown = tuple(self._mapper.unknown)
             self._mapper.unknown.clear()
-        result.landed = len(lines)
-        if lines:
-            lines.append(b"")
-            result.lines = b"\n".join(lines)
+        result.landed = len(keys)
+        result.keys = as_copied(keys)
         return result
 
     def again(self, item: Item, row_number: int | None, known_load_id: int) -> Converted:
         """A single record of the quarantine entry of a load. Raises RecordError."""
         row = self.row(item)
-        line = self.line(row, row_number, _NULL, str(known_load_id).encode())
-        return Converted(Page([]), 1, 1, line + b"\n", row.identities)
+        line, key = self._lines(row, row_number, _NULL)
+        lines = [line + b"\t" + str(known_load_id).encode()]
+        return Converted(Page([]), 1, 1, lines, as_copied([key]), row.identities)
 
     def look(
         self, item: Item, records: list[dict[str, Any]], refused: list[str], unknown: list[str]

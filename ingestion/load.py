@@ -197,6 +197,7 @@ class Transfer:
             work.vault,
             self._observed_at,
             self._told_at,
+            self._counts.load_id,
             self._replayed.load_id if self._replayed else None,
         )
         place = Place(

@@ -1,8 +1,9 @@
 """The loader: writes rows of one load into its raw table, knows nothing of where they come from.
 
-Landing is COPY into a temporary table, then INSERT … SELECT of what is new or changed, batch by
-batch while the next rows are converted. The caller holds the transaction: rows, quarantine, vault,
-watermark and the ledger entry commit together or not at all.
+Rows land batch by batch, while the next ones are converted: their keys and hashes are copied to a
+temporary table, the server tells which are new or changed, and those are copied into the raw
+table. What needs all rows of a load lands at its end, by INSERT … SELECT. The caller holds the
+transaction: rows, quarantine, vault, watermark and the ledger entry commit together or not at all.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from datetime import datetime
 import psycopg
 from psycopg import sql
 
-from ingestion.conversion import COLUMNS, Converted
+from ingestion.conversion import COLUMNS, KEY_COLUMNS, Converted, as_copied
 from ingestion.erasure import has_erased, keep_entries_erased, keep_erased
 from ingestion.errors import RecordError
 from ingestion.evidence import Writer
@@ -30,29 +31,34 @@ _REMEMBERED_PSEUDONYMS = 200_000
 _BATCH_ROWS = 8_000
 
 # `landing` and what is found out about its rows hold one batch, the others all of the load.
+# Contents are in `landing` only when everything lands at once.
 _TEMPORARY = """
 create temporary table landing (
     seq bigint generated always as identity,
     record_key uuid,
-    native_id text not null,
-    payload text not null,
-    record text not null,
+    native_id text,
+    payload text,
+    record text,
     payload_hash bytea not null,
-    changed_at timestamptz,
+    source_changed_at timestamptz,
     file_sha256 text,
     row_number integer,
+    source_code text,
+    region_code text,
+    observed_at timestamptz,
+    load_id bigint,
     known_load_id bigint
 ) on commit drop;
 create temporary table landing_winners (
-    seq bigint not null, record_key uuid not null, native_id text not null,
-    payload_hash bytea not null, known_load_id bigint
+    seq bigint not null, record_key uuid not null, native_id text, payload_hash bytea not null,
+    source_changed_at timestamptz, file_sha256 text, row_number integer, known_load_id bigint
 ) on commit drop;
 create temporary table landing_new (
-    seq bigint not null, record_key uuid not null, native_id text not null
+    seq bigint not null, record_key uuid not null, native_id text
 ) on commit drop;
 create temporary table landing_keys (
     seq bigint not null, record_key uuid not null, payload_hash bytea not null,
-    changed_at timestamptz, file_sha256 text, row_number integer
+    source_changed_at timestamptz, file_sha256 text, row_number integer
 ) on commit drop;
 create temporary table landing_lost (like landing) on commit drop;
 create temporary table landing_unchanged (record_key uuid not null) on commit drop;
@@ -65,28 +71,36 @@ _NEXT_BATCH = "truncate landing, landing_winners, landing_new"
 
 # The last of equal keys wins; where the source tells when a record changed, the last change does.
 _WINNERS = """
-insert into landing_winners (seq, record_key, native_id, payload_hash, known_load_id)
-select distinct on (record_key) seq, record_key, native_id, payload_hash, known_load_id
+insert into landing_winners
+select distinct on (record_key)
+    seq, record_key, native_id, payload_hash, source_changed_at, file_sha256, row_number,
+    known_load_id
 from landing
-order by record_key, changed_at desc nulls last, seq desc
+order by record_key, source_changed_at desc nulls last, seq desc
 """
 
 # Where the content is the key, equal records are told apart by their ordinal among themselves.
 _CONTENT_WINNERS = """
-insert into landing_winners (seq, record_key, native_id, payload_hash, known_load_id)
+insert into landing_winners
 select
-    numbered.seq,
+    seq,
     encode(
-        substring(sha256(convert_to(%(prefix)s || numbered.native_id, 'UTF8')) from 1 for 16), 'hex'
+        substring(sha256(convert_to(%(prefix)s || native_id, 'UTF8')) from 1 for 16), 'hex'
     )::uuid as record_key,
-    numbered.native_id,
-    numbered.payload_hash,
-    numbered.known_load_id
+    native_id,
+    payload_hash,
+    source_changed_at,
+    file_sha256,
+    row_number,
+    known_load_id
 from (
     select
         seq,
         native_id || '/' || row_number() over (partition by native_id order by seq) as native_id,
         payload_hash,
+        source_changed_at,
+        file_sha256,
+        row_number,
         known_load_id
     from landing
 ) as numbered
@@ -125,22 +139,20 @@ insert into {table}
     (record_key, source_code, region_code, native_id, payload, record, payload_hash,
      observed_at, source_changed_at, load_id, file_sha256, row_number)
 select
-    w.record_key, %(source)s, %(region)s, w.native_id, l.payload::jsonb, {record},
-    l.payload_hash, %(observed_at)s, l.changed_at, %(load_id)s, l.file_sha256, l.row_number
+    w.record_key, l.source_code, l.region_code, w.native_id, l.payload::jsonb, {record},
+    l.payload_hash, l.observed_at, l.source_changed_at, l.load_id, l.file_sha256, l.row_number
 from landing as l
 inner join landing_new as w on w.seq = l.seq
 """
 
 _KEYS = """
-insert into landing_keys (seq, record_key, payload_hash, changed_at, file_sha256, row_number)
-select w.seq, w.record_key, w.payload_hash, l.changed_at, l.file_sha256, l.row_number
-from landing_winners as w
-inner join landing as l on l.seq = w.seq
+insert into landing_keys
+select seq, record_key, payload_hash, source_changed_at, file_sha256, row_number
+from landing_winners
 """
 
 _LOST = """
-insert into landing_lost
-select l.* from landing as l
+from landing as l
 where not exists (select 1 from landing_winners as w where w.seq = l.seq)
 """
 
@@ -175,7 +187,7 @@ where k.record_key in (
         union all
         select record_key from landing_keys group by record_key having count(*) > 1
     )
-order by k.record_key, k.changed_at desc nulls last, k.seq desc
+order by k.record_key, k.source_changed_at desc nulls last, k.seq desc
 """
 
 # Each version that lost: out of its batch, or where it was written by an earlier one.
@@ -258,6 +270,8 @@ where not latest.is_deleted
 order by latest.raw_id
 """
 
+_LANDING = sql.Identifier("landing")
+_LANDING_LOST = sql.Identifier("landing_lost")
 _RECORD = sql.SQL("l.record::jsonb")
 _RECORD_BY_CONTENT = sql.SQL("l.record::jsonb || jsonb_build_object('native_id', w.native_id)")
 _VANISHED = sql.SQL("latest.record")
@@ -346,6 +360,8 @@ class Landing:
         )
         self._batches = 0
         self._waiting = 0
+        self._lines: list[bytes] = []
+        self._columns = f"{COLUMNS}, known_load_id" if is_replay else COLUMNS
         self._added = 0
         self._landed = 0
         connection.execute(_TEMPORARY)
@@ -353,12 +369,12 @@ class Landing:
 
     def add(self, converted: Converted) -> None:
         """Take the rows and the refused records of a page."""
-        if converted.lines:
-            with (
-                self._connection.cursor() as cursor,
-                cursor.copy(f"copy landing ({COLUMNS}) from stdin") as copy,
-            ):
-                copy.write(converted.lines)
+        if converted.landed:
+            if self._is_at_once:
+                self._copy(_LANDING, self._columns, as_copied(converted.lines))
+            else:
+                self._copy(_LANDING, KEY_COLUMNS, converted.keys)
+                self._lines += converted.lines
             self._added += converted.landed
             self._waiting += converted.landed
         for pseudonym, identity in converted.identities.items():
@@ -379,6 +395,11 @@ class Landing:
             )
         if self._waiting >= _BATCH_ROWS and not self._is_at_once:
             self._land()
+
+    def _copy(self, table: sql.Identifier, columns: str, lines: bytes) -> None:
+        query = sql.SQL("copy {} ({}) from stdin").format(table, sql.SQL(columns))
+        with self._connection.cursor() as cursor, cursor.copy(query) as copy:
+            copy.write(lines)
 
     def present(self, keys: Iterable[str]) -> None:
         """Records that the listing holds though they did not land: they have not vanished."""
@@ -429,13 +450,16 @@ class Landing:
                 region_code=self._names[1],
                 entity=self._names[2],
             )
-        self._execute(_UNSEEN if self._is_stale else _NEW)
+        landed = self._execute(_UNSEEN if self._is_stale else _NEW).rowcount
         if not self._batches:
             connection.execute("analyze landing_new (seq)")
-        landed = self._execute(_INSERT).rowcount
+        if self._is_at_once:
+            self._execute(_INSERT)
+        else:
+            self._copy_new(landed)
         self._execute(_KEYS)
         if winners < self._waiting:
-            self._execute(_LOST)
+            self._set_lost_aside()
         if landed < winners:
             self._execute(_UNCHANGED)
         if self._is_stale:
@@ -443,7 +467,33 @@ class Landing:
         connection.execute(_NEXT_BATCH)
         self._landed += landed
         self._waiting = 0
+        self._lines.clear()
         self._batches += 1
+
+    def _copy_new(self, new: int) -> None:
+        """The lines of the batch that land go to the raw table as they are."""
+        lines = self._lines
+        if new < len(lines):
+            query = "select seq from landing_new order by seq"
+            lines = [self._line(seq) for (seq,) in self._connection.execute(query)]
+        if lines:
+            self._copy(self._table, COLUMNS, as_copied(lines))
+
+    def _set_lost_aside(self) -> None:
+        """The versions that lost within the batch: which one of all wins is not known yet."""
+        if self._is_at_once:
+            self._execute(f"insert into landing_lost select l.* {_LOST}")
+            return
+        query = f"select l.seq {_LOST} order by l.seq"
+        lines = [
+            self._line(seq) + b"\t" + str(seq).encode()
+            for (seq,) in self._connection.execute(query)
+        ]
+        self._copy(_LANDING_LOST, f"{COLUMNS}, seq", as_copied(lines))
+
+    def _line(self, seq: int) -> bytes:
+        """A line of the batch by the number that it has in `landing`."""
+        return self._lines[seq - 1 - (self._added - self._waiting)]
 
     def _settle_repeats(self) -> None:
         """A key that came more than once leaves one version; the others go to quarantine."""

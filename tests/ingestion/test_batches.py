@@ -116,7 +116,7 @@ def lines_are_pages() -> Iterator[None]:
 @pytest.mark.usefixtures("lines_are_pages")
 @pytest.mark.parametrize("more", ["", "changed: at", "listing: complete"])
 @settings(
-    max_examples=12,
+    max_examples=8,
     deadline=None,
     derandomize=True,
     suppress_health_check=[HealthCheck.function_scoped_fixture],
