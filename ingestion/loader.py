@@ -27,8 +27,9 @@ from ingestion.withdrawal import remember
 _BATCH_IDENTITIES = 5_000
 # Pseudonyms of one load that need not be looked up again; bounds the memory, not the result.
 _REMEMBERED_PSEUDONYMS = 200_000
-# While these rows are written, the next ones are converted.
+# While so much is written, the next rows are converted; bounds the memory too.
 _BATCH_ROWS = 8_000
+_BATCH_BYTES = 16 << 20
 
 # `landing` and what is found out about its rows hold one batch, the others all of the load.
 # Contents are in `landing` only when everything lands at once.
@@ -361,6 +362,7 @@ class Landing:
         self._batches = 0
         self._waiting = 0
         self._lines: list[bytes] = []
+        self._line_bytes = 0
         self._columns = f"{COLUMNS}, known_load_id" if is_replay else COLUMNS
         self._added = 0
         self._landed = 0
@@ -375,6 +377,7 @@ class Landing:
             else:
                 self._copy(_LANDING, KEY_COLUMNS, converted.keys)
                 self._lines += converted.lines
+                self._line_bytes += sum(map(len, converted.lines))
             self._added += converted.landed
             self._waiting += converted.landed
         for pseudonym, identity in converted.identities.items():
@@ -393,7 +396,8 @@ class Landing:
                 row_number=refused.row_number,
                 sha256=converted.page.sha256,
             )
-        if self._waiting >= _BATCH_ROWS and not self._is_at_once:
+        is_full = self._waiting >= _BATCH_ROWS or self._line_bytes >= _BATCH_BYTES
+        if is_full and not self._is_at_once:
             self._land()
 
     def _copy(self, table: sql.Identifier, columns: str, lines: bytes) -> None:
@@ -468,6 +472,7 @@ class Landing:
         self._landed += landed
         self._waiting = 0
         self._lines.clear()
+        self._line_bytes = 0
         self._batches += 1
 
     def _copy_new(self, new: int) -> None:
