@@ -12,7 +12,7 @@ import json
 import math
 import re
 import sys
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -774,11 +774,4 @@ def required_fields(entity: Entity) -> list[tuple[str, ...]]:
 
 def known_fields(entity: Entity) -> frozenset[str]:
     """Every source field that the YAML names."""
-    names: Iterable[str] = (
-        *(name for rule in entity.record.values() for name in rule.inputs),
-        *entity.identity,
-        *entity.volatile,
-        *(() if entity.key == "content" else entity.key),
-        *(() if entity.changed is None else (entity.changed,)),
-    )
-    return frozenset(names)
+    return entity.fields

@@ -851,6 +851,19 @@ class Entity(_Declaration):
                 raise ValueError(f"record.{name}: example: people read it in the template")
         return self
 
+    @property
+    def fields(self) -> frozenset[str]:
+        """Every source field that the YAML names."""
+        return frozenset(
+            (
+                *(name for rule in self.record.values() for name in rule.inputs),
+                *self.identity,
+                *self.volatile,
+                *(() if self.key == "content" else self.key),
+                *(() if self.changed is None else (self.changed,)),
+            )
+        )
+
     def type_of(self, field: str) -> FieldType:
         """The type a canonical field is parsed as."""
         return self.record[field].type or CANONICAL_FIELDS[self.role].get(field, "text")
@@ -859,6 +872,31 @@ class Entity(_Declaration):
 # What other kinds declare too.
 _PAGED = frozenset({"paging", "page_size", "max_rows", "max_window_days"})
 # What every region of these kinds must list: without it there is nothing to read.
+# What each client knows of a record from the context of the answer: rules read it as `@name`.
+CONTEXT: Mapping[str, frozenset[str]] = {
+    "pos": frozenset({"sheet"}),
+    "register": frozenset({"sheet"}),
+    "open311": frozenset(),
+    "vk": frozenset(
+        {
+            *("kind", "owner", "id", "author", "parent", "is_by_body", "is_deleted", "is_repost"),
+            *("url", "latitude", "longitude"),
+        }
+    ),
+    "telegram_export": frozenset(
+        {"channel", "title", "kind", "author", "parent", "is_by_body", "is_repost", "url"}
+    ),
+    "telegram_channel": frozenset(
+        {"channel", "id", "title", "author", "parent", "is_by_body", "is_repost", "url"}
+    ),
+    "odnoklassniki": frozenset(
+        {
+            *("kind", "text", "received", "author", "parent", "is_by_body", "is_repost"),
+            *("title", "url"),
+        }
+    ),
+    "feed": frozenset({"feed", "id", "text", "author", "published", "updated"}),
+}
 _LISTED = {"telegram_channel": "channels", "odnoklassniki": "groups", "feed": "feeds"}
 
 
@@ -942,6 +980,14 @@ class Source(Dialect):
             raise ValueError(
                 "regions: a VK source needs walls or queries, or entities with recorded answers"
             )
+        for entity in self.entities.values():
+            told = {name.removeprefix("@") for name in entity.fields if name.startswith("@")}
+            if strangers := sorted(told - CONTEXT[self.kind]):
+                known = ", ".join(f"@{name}" for name in sorted(CONTEXT[self.kind])) or "nothing"
+                raise ValueError(
+                    f"entities.{entity.name}: @{', @'.join(strangers)}: kind: {self.kind} knows "
+                    f"{known} from the context of an answer; a field of the record has no @"
+                )
         self._check_dialects()
         listed = _LISTED.get(self.kind)
         if listed is not None:

@@ -1,4 +1,4 @@
-"""XML, streamed: one element is one record, its children are fields, its attributes `@name`."""
+"""XML, streamed: one element is one record, its attributes and children are its fields."""
 
 from __future__ import annotations
 
@@ -22,8 +22,11 @@ def local_name(tag: str) -> str:
 
 
 def fields_of(element: Element, depth: int = 0) -> dict[str, Any]:
-    """Children by name: a text, None when empty, a dict when nested, a list when repeated."""
-    fields: dict[str, Any] = {f"@{local_name(k)}": v for k, v in element.attrib.items()}
+    """Attributes and children by name: a text, None when empty, a dict when nested.
+
+    What occurs more than once is a list, an attribute and a child of the same name too.
+    """
+    fields: dict[str, Any] = {local_name(k): v for k, v in element.attrib.items()}
     for child in element:
         name = local_name(child.tag)
         value = _value(child, depth + 1)

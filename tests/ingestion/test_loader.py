@@ -372,3 +372,35 @@ def test_a_source_that_is_not_enabled_says_what_it_needs(
     source = register(make_source, "switched_off", Path("${TSUR_DATA}/a.csv"))
     with pytest.raises(IngestionError, match="TSUR_DATA"):
         ingest(source, database_url=platform.url, vault_key=platform.vault_key, run_id="x")
+
+
+def test_an_attribute_of_xml_is_a_field_like_any_other(
+    platform: Platform, make_source: MakeSource, tmp_path: Path
+) -> None:
+    path = tmp_path / "a.xml"
+    path.write_text(
+        '<r><row Номер="Н-1" Подписал="Секретов Сергей"><Текст>Яма</Текст></row></r>',
+        encoding="utf-8",
+    )
+    source = make_source(
+        "attributes",
+        f"""
+        kind: register
+        deadline: none
+        regions: [{{code: pskov, time_zone: Europe/Moscow, endpoint: {path}}}]
+        entities:
+          rows:
+            table: attributes
+            role: case
+            kind: appeal
+            key: Номер
+            format: {{type: xml, records: row}}
+            identity: {{Подписал: person}}
+            record: {{text: Текст, applicant_key: Подписал}}
+        """,
+    )
+    assert counts(platform.ingest(source)[0])[:2] == (1, 1)
+    (record,) = platform.records("attributes")
+    assert (record["native_id"], record["text"]) == ("Н-1", "Яма")
+    assert record["applicant_key"].startswith("p_")
+    assert "Секретов" not in platform.stored_text("attributes")

@@ -57,6 +57,8 @@ def test_variables_are_filled_in_from_the_environment_that_is_given(
         ("record: {text: Text}", "record: {text: {from: A, const: b}}", "exactly one of"),
         ("regions: [", "regions: [{code: kursk, endpoint: x, time_zone: UTC}, ", "twice"),
         ("deadline: none", "deadline: none\ncode: other", "set by the program"),
+        ("key: [id]", "key: [id]\n    identity: {'@Телефон': phone}", "@Телефон"),
+        ("record: {text: Text}", "record: {text: '@Text'}", "has no @"),
     ],
 )
 def test_a_wrong_declaration_names_file_and_field(
