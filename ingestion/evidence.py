@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import psycopg
 
 from ingestion.errors import IngestionError, RecordError, UnreadableAnswer
+from ingestion.spool import nameless_file
 from ingestion.vault import Vault
 
 _BATCH = 1_000
@@ -39,7 +43,7 @@ class Place:
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One entry of `ops.quarantine`; `content` fetches and unseals its bytes."""
+    """One entry of `ops.quarantine`; `content` fetches its bytes."""
 
     quarantine_id: int
     load_id: int
@@ -199,17 +203,22 @@ def open_entries(connection: psycopg.Connection, *, load_id: int | None = None) 
     return [Entry(*row) for row in cursor]
 
 
-def content(connection: psycopg.Connection, vault: Vault, entry: Entry) -> bytes:
-    """The bytes of an entry; cryptography.fernet.InvalidToken under another vault key."""
+@contextmanager
+def content(connection: psycopg.Connection, vault: Vault, entry: Entry) -> Iterator[Path]:
+    """The bytes of an entry, unsealed part by part into a file that no folder lists.
+
+    cryptography.fernet.InvalidToken under another vault key.
+    """
     query = (
         "select content_sealed from ops.quarantine_parts where quarantine_id = %s order by part"
         if entry.is_whole_answer
         else "select raw_sealed from ops.quarantine where quarantine_id = %s"
     )
-    parts = connection.execute(query, [entry.quarantine_id]).fetchall()
-    if not parts:
-        raise LookupError(f"quarantine entry {entry.quarantine_id} is gone")
-    return b"".join(vault.unseal(sealed) for (sealed,) in parts)
+    with nameless_file() as path:
+        with path.open("wb") as file, connection.cursor() as cursor:
+            for (sealed,) in cursor.stream(query, [entry.quarantine_id]):
+                file.write(vault.unseal(sealed))
+        yield path
 
 
 def resolve(connection: psycopg.Connection, quarantine_ids: list[int], load_id: int) -> None:

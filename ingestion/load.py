@@ -14,7 +14,7 @@ from ingestion import evidence, ledger
 from ingestion.clients.base import Client, Delivery, Item
 from ingestion.clients.register import observed_time
 from ingestion.conversion import Converted, Converter, convert
-from ingestion.errors import FetchError, IngestionError, UnreadableAnswer
+from ingestion.errors import FetchError, IngestionError, RecordError, UnreadableAnswer
 from ingestion.evidence import Entry, Place
 from ingestion.ledger import LoadCounts
 from ingestion.loader import Landing
@@ -129,9 +129,11 @@ class Work:
         counts, _ = self._start(entry.file_name, None, None)
         observed_at = told or ledger.started_at(self.connection, entry.load_id)
         transfer = Transfer(self, counts, observed_at, told, replayed=entry)
-        kept = evidence.content(self.connection, self.vault, entry)
-        pages = self.client.reread(self.entity, kept, name)
-        with self.connection.transaction():
+        with (
+            evidence.content(self.connection, self.vault, entry) as path,
+            self.connection.transaction(),
+        ):
+            pages = self.client.reread(self.entity, path, name)
             counts = transfer.run(Delivery(name, pages, observed_at=told), None)
             if not transfer.unreadable:
                 evidence.resolve(self.connection, [entry.quarantine_id], counts.load_id)
@@ -273,13 +275,18 @@ class Transfer:
     def _reread(self, entry: Entry) -> Item:
         """The item of an entry: as it was packed, or from the source's own bytes."""
         work = self._work
-        kept = evidence.content(work.connection, work.vault, entry)
-        item = Item.unpacked(kept)
-        if item is None:
-            name = entry.file_name or "record"
-            pages = work.client.reread(work.entity, kept, name)
-            item = next(item for page in pages for item in page.items)
-        return item
+        with evidence.content(work.connection, work.vault, entry) as path:
+            item = Item.unpacked(path.read_bytes())
+            if item is not None:
+                return item
+            try:
+                for page in work.client.reread(work.entity, path, entry.file_name or "record"):
+                    for one in page.items if page.block is None else page.block.items():
+                        return one
+            except UnreadableAnswer as error:
+                error.content.close()
+        # Its reason is that of the record still, not that of a file which it never was.
+        raise RecordError(entry.error_code, "It can be read no better than before")
 
     def _take(self, converted: Converted) -> None:
         self._rows_read += converted.read

@@ -109,8 +109,8 @@ class Client(Protocol):
         UnreadableAnswer with the bytes."""
         ...
 
-    def reread(self, entity: Entity, content: bytes, name: str) -> Iterator[Page]:
-        """The same answer again, from its bytes (replay)."""
+    def reread(self, entity: Entity, path: Path, name: str) -> Iterator[Page]:
+        """The same file or answer again (replay): `path` holds its bytes until the last page."""
         ...
 
 

@@ -15,6 +15,7 @@ import re
 import time
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 from urllib.parse import urljoin
 
@@ -62,8 +63,9 @@ class FeedClient:
             url = self._address(feed)
             yield Delivery(name=without_secrets(url), pages=self._articles(feed, url))
 
-    def reread(self, entity: Entity, content: bytes, name: str) -> Iterator[Page]:
+    def reread(self, entity: Entity, path: Path, name: str) -> Iterator[Page]:
         """A feed again, from its bytes; its address tells which one it is."""
+        content = path.read_bytes()
         for feed in self._region.feeds:
             if without_secrets(self._address(feed)) == name:
                 yield from _pages(content, name, feed, {})

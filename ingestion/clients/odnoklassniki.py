@@ -14,6 +14,7 @@ import hashlib
 import re
 from collections.abc import Iterator, Mapping
 from datetime import datetime
+from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -93,8 +94,9 @@ class OdnoklassnikiClient:
         else:
             yield Delivery(f"{self._region.endpoint}?method={STREAM}", self._posts(window))
 
-    def reread(self, entity: Entity, content: bytes, name: str) -> Iterator[Page]:
+    def reread(self, entity: Entity, path: Path, name: str) -> Iterator[Page]:
         """An answer again, or one feed that was no topic."""
+        content = path.read_bytes()
         document = parse_json(content, name)
         if not isinstance(document, dict):
             raise _unexpected(content, name)

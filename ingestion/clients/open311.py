@@ -7,24 +7,26 @@ else differs from server to server is declared (`ingestion.dialect`).
 
 from __future__ import annotations
 
-import io
 from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
+from itertools import chain
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any
 from urllib.parse import quote
 
 from ingestion.clients.base import PAGE_ITEMS, Delivery, Item, Page, files_of
 from ingestion.clients.open311_discovery import Site, discover
-from ingestion.clients.open311_json import items_of, listed, parse_json
+from ingestion.clients.open311_json import item_of, parse_json, read_listing
 from ingestion.clients.open311_xml import is_html, is_markup, read_records
 from ingestion.clients.register import local_path, observed_time, transport_of
 from ingestion.clients.transport import Transport, without_secrets
 from ingestion.errors import FetchError, RecordError, UnreadableAnswer
+from ingestion.formats.delivered import DeliveredFile
 from ingestion.mapping import canonical_json
 from ingestion.source import Entity, Region, Source, Window
 
-__all__ = ["Open311Client", "items_of", "listed", "parse_json"]
+__all__ = ["Open311Client", "parse_json"]
 
 _SHORTEST = timedelta(minutes=1)
 _SUFFIXES = (".json", ".xml")
@@ -112,55 +114,47 @@ class Open311Client:
             file = local_path(path, self._source)
             yield Delivery(
                 name=file.name,
-                pages=self._file_pages(path, file.name, file.sha256, file.size),
+                pages=self._read(DeliveredFile(path, file.name, file.sha256, file.size)),
                 observed_at=observed_time(file.name, self._source.file_time, self._region),
                 sha256=file.sha256,
             )
 
-    def _file_pages(self, path: Path, name: str, sha256: str, size: int) -> Iterator[Page]:
-        with path.open("rb") as stream:
-            yield from self._read(stream, name, sha256, size)
-
     # --- answers ---------------------------------------------------------------------------------
+
+    @contextmanager
+    def _asked(self, url: str, parameters: Parameters) -> Iterator[DeliveredFile]:
+        """One answer, as long as the block lasts."""
+        with self._transport.fetch(url, {**self._dialect.parameters, **parameters}) as answer:
+            yield DeliveredFile(answer.path, answer.address, answer.sha256, answer.size)
 
     def _answer(self, url: str, parameters: Parameters) -> Iterator[Page]:
         """One answer: a page, or several where it is long."""
-        with (
-            self._transport.fetch(url, {**self._dialect.parameters, **parameters}) as answer,
-            answer.path.open("rb") as stream,
-        ):
-            yield from self._read(stream, answer.address, answer.sha256, answer.size)
+        with self._asked(url, parameters) as answer:
+            yield from self._read(answer)
 
-    def _read(
-        self, stream: BinaryIO, name: str, sha256: str | None = None, size: int = 0
-    ) -> Iterator[Page]:
-        def refuse(code: str, detail: str) -> UnreadableAnswer:
+    def _read(self, file: DeliveredFile) -> Iterator[Page]:
+        page = Page([], sha256=file.sha256, bytes_read=file.size)
+        with file.path.open("rb") as stream:
+            head = stream.read(1 << 10)
             stream.seek(0)
-            return UnreadableAnswer(code, f"{name}: {detail}", content=stream.read(), name=name)
-
-        head = stream.read(1 << 10)
-        stream.seek(0)
-        if is_html(head):
-            wanted = "not_xml" if self._dialect.answers == "xml" else "not_json"
-            raise refuse(wanted, "it is an HTML page")
-        if not is_markup(head):
-            content = stream.read()
-            records = listed(parse_json(content, name), content, name)
-            yield Page(items_of(records), sha256=sha256, bytes_read=size)
-            return
-        page = Page([], sha256=sha256, bytes_read=size)
-        number = 0
-        try:
-            for records in read_records(stream, self._dialect.lists, refuse):
-                page.items.extend(items_of(records, first=number + 1))
-                number += len(records)
-                if len(page.items) >= PAGE_ITEMS:
-                    yield page
-                    page = Page([], sha256=sha256)
-        except UnreadableAnswer:
-            # What came before the break can be told apart.
-            yield page
-            raise
+            if is_html(head):
+                wanted = "not_xml" if self._dialect.answers == "xml" else "not_json"
+                raise file.refused(wanted, "it is an HTML page")
+            if is_markup(head):
+                found = read_records(stream, self._dialect.lists, file.refused)
+                records: Iterator[Any] = chain.from_iterable(found)
+            else:
+                records = read_listing(stream, file.refused)
+            try:
+                for number, record in enumerate(records, start=1):
+                    page.items.append(item_of(record, number))
+                    if len(page.items) >= PAGE_ITEMS:
+                        yield page
+                        page = Page([], sha256=file.sha256)
+            except UnreadableAnswer:
+                # What came before the break can be told apart.
+                yield page
+                raise
         yield page
 
     # --- periods and pages -----------------------------------------------------------------------
@@ -194,22 +188,37 @@ class Open311Client:
         if self._dialect.paging != "none":
             yield from self._paged(url, entity, bounds)
             return
-        pages: list[Page] = []
+        is_cut, can_be_halved = False, end - start > _SHORTEST
         try:
-            pages.extend(self._whole(url, entity, bounds))
-        except UnreadableAnswer:
-            yield from pages
-            raise
-        is_cut = sum(len(page.items) for page in pages) >= self._dialect.max_rows
-        if is_cut and end - start > _SHORTEST:
+            with self._asked(url, bounds) as answer:
+                is_cut = self._is_full(answer)
+                if not (is_cut and can_be_halved):
+                    yield from self._read(answer)
+        except FetchError as error:
+            if not self._is_empty(error, entity):
+                raise
+        if is_cut and can_be_halved:
             # What it held comes again in the two halves.
             middle = start + (end - start) / 2
             yield from self._window(url, entity, start, middle)
             yield from self._window(url, entity, middle, end)
-            return
-        yield from pages
-        if is_cut:
+        elif is_cut:
             raise self._cut(url, bounds)
+
+    def _is_full(self, answer: DeliveredFile) -> bool:
+        """True when it holds as many records as the server gives at most.
+
+        It is read for that alone: held until then, its records might not fit into the memory.
+        """
+        found = 0
+        try:
+            for page in self._read(answer):
+                found += len(page.items)
+                if found >= self._dialect.max_rows:
+                    break
+        except UnreadableAnswer as error:
+            error.content.close()  # it is told when the records are read
+        return found >= self._dialect.max_rows
 
     def _everything(self, url: str, entity: Entity) -> Iterator[Page]:
         """A listing that cannot be asked for by period."""
@@ -237,9 +246,12 @@ class Open311Client:
         try:
             yield from self._answer(url, parameters)
         except FetchError as error:
-            is_empty = error.status is not None and error.status == self._dialect.empty_status
-            if not (is_empty and entity.listing == "open"):
+            if not self._is_empty(error, entity):
                 raise
+
+    def _is_empty(self, error: FetchError, entity: Entity) -> bool:
+        is_told = error.status is not None and error.status == self._dialect.empty_status
+        return is_told and entity.listing == "open"
 
     def _paged(self, url: str, entity: Entity, bounds: Parameters) -> Iterator[Page]:
         dialect = self._dialect
@@ -287,5 +299,5 @@ class Open311Client:
                     raw = canonical_json({"service_code": code})
                     yield Page([Item({}, error=refused, raw=raw)])
 
-    def reread(self, entity: Entity, content: bytes, name: str) -> Iterator[Page]:
-        yield from self._read(io.BytesIO(content), name)
+    def reread(self, entity: Entity, path: Path, name: str) -> Iterator[Page]:
+        yield from self._read(DeliveredFile(path, name, None, 0))

@@ -1,17 +1,22 @@
-"""GeoReport v2 in JSON, and what XML and JSON have in common: records as items."""
+"""GeoReport v2 in JSON, streamed, and what XML and JSON have in common: records as items."""
 
 from __future__ import annotations
 
 import json
-from typing import Any
+from collections.abc import Generator, Iterator
+from typing import Any, BinaryIO
 
 from ingestion.clients.base import Item
 from ingestion.clients.open311_xml import LISTINGS, error_text, is_html
 from ingestion.errors import RecordError, UnreadableAnswer
+from ingestion.formats.delivered import Refuse
+from ingestion.formats.json_text import JsonText
 from ingestion.mapping import canonical_json
 
 _SINGLE = ("service_request", "request", "service")
 _DEEPEST = 64
+# So many in a row are no answer of an interface that has failed.
+_MOST_ERRORS = 100
 # What a server answers to POST; the request itself comes with a listing.
 _RECEIPT = frozenset({"token", "service_request_id", "service_notice", "account_id"})
 
@@ -35,65 +40,96 @@ def parse_json(content: bytes, name: str) -> Any:
         raise UnreadableAnswer("not_json", detail, content=content, name=name) from None
 
 
-def listed(document: Any, content: bytes, name: str) -> list[Any]:
+def read_listing(stream: BinaryIO, refuse: Refuse) -> Iterator[Any]:
     """The records of an answer: a list, bare or wrapped in a known name, or a single record.
 
-    UnreadableAnswer when it is of another shape, or a list of the interface's errors.
+    Of two lists the first counts. Raises what `refuse(code, detail)` makes, after the records
+    before a break: `not_json`, `encoding_mismatch`, `record_too_large`, `api_error` for a list of
+    the interface's errors, `unexpected_answer` for any other document.
     """
-    if isinstance(document, dict):
-        for wrapper in LISTINGS:
-            records = _unwrapped(document.get(wrapper))
-            if records is not None:
-                return records
-        if "service_request_id" in document or {"service_code", "attributes"} <= set(document):
-            return [document]
-        errors = document.get("errors")
-    elif isinstance(document, list):
-        errors = document if document and all(_is_error(one) for one in document) else None
-        if errors is None:
-            return document
+    text = JsonText(stream, refuse)
+    document: dict[str, Any] = {}
+    is_listing = False
+    start = text.peek()
+    if start == "[":
+        yield from _records(text, refuse)
+        is_listing = True
+    elif start == "{":
+        for name in text.members():
+            if name in LISTINGS and not is_listing:
+                is_listing, document[name] = yield from _unwrapped(text)
+            else:
+                document[name] = text.value()
     else:
-        errors = None
+        text.value()
+    text.end()
+    if is_listing:
+        return
+    if "service_request_id" in document or {"service_code", "attributes"} <= set(document):
+        yield document
+    elif errors := document.get("errors"):
+        raise refuse("api_error", error_text(errors))
+    else:
+        expected = ", ".join(LISTINGS)
+        raise refuse("unexpected_answer", f"expected a list or an object with one of {expected}")
+
+
+def _records(text: JsonText, refuse: Refuse) -> Iterator[Any]:
+    """The elements of a list; when they are all errors, it is the interface that speaks."""
+    errors: list[Any] = []
+    for record in text.elements():
+        if _is_error(record) and len(errors) == text.count - 1 < _MOST_ERRORS:
+            errors.append(record)
+            continue
+        yield from errors
+        errors.clear()
+        yield record
     if errors:
-        raise UnreadableAnswer(
-            "api_error", f"{name}: {error_text(errors)}", content=content, name=name
-        )
-    raise UnreadableAnswer(
-        "unexpected_answer",
-        f"{name}: expected a list or an object with one of {', '.join(LISTINGS)}",
-        content=content,
-        name=name,
-    )
+        raise refuse("api_error", error_text(errors))
 
 
-def _unwrapped(value: Any) -> list[Any] | None:
-    """A list, also where XML's element of a record was kept: `{"request": …}`."""
-    if isinstance(value, dict):
-        inner = next((value[name] for name in _SINGLE if name in value), None)
-        return [inner] if isinstance(inner, dict) else _unwrapped(inner)
-    return list(value) if isinstance(value, list) else None
+def _unwrapped(text: JsonText) -> Generator[Any, None, tuple[bool, Any]]:
+    """The records of a list, also where XML's element of a record was kept: `{"request": …}`.
+
+    Returns whether there is a list, and what stands there in place of one.
+    """
+    start = text.peek()
+    if start == "[":
+        yield from text.elements()
+        return True, None
+    if start != "{":
+        return False, text.value()
+    is_listing = False
+    document = {}
+    for name in text.members():
+        start = text.peek()
+        if name not in _SINGLE or is_listing or start not in ("[", "{"):
+            document[name] = text.value()
+            continue
+        is_listing = True
+        if start == "[":
+            yield from text.elements()
+        else:
+            yield text.value()
+    return is_listing, document
 
 
 def _is_error(record: Any) -> bool:
     return isinstance(record, dict) and set(record) == {"code", "description"}
 
 
-def items_of(records: list[Any], first: int = 1) -> list[Item]:
-    """Records as items, numbered from `first`; what is none is marked and kept."""
-    items = []
-    for number, record in enumerate(records, start=first):
-        error: RecordError | None = None
-        if not isinstance(record, dict):
-            error = RecordError("not_an_object", f"Item {number}")
-        elif "token" in record and record.keys() <= _RECEIPT:
-            error = RecordError("receipt", f"Item {number}")
-        elif _is_too_deep(record):
-            error = RecordError("nested_too_deep", f"Item {number}")
-        if error is None:
-            items.append(Item(record, row_number=number))
-        else:
-            items.append(Item({}, row_number=number, error=error, raw=_written(record)))
-    return items
+def item_of(record: Any, number: int) -> Item:
+    """A record as an item; what is none is marked and kept."""
+    error: RecordError | None = None
+    if not isinstance(record, dict):
+        error = RecordError("not_an_object", f"Item {number}")
+    elif "token" in record and record.keys() <= _RECEIPT:
+        error = RecordError("receipt", f"Item {number}")
+    elif _is_too_deep(record):
+        error = RecordError("nested_too_deep", f"Item {number}")
+    if error is None:
+        return Item(record, row_number=number)
+    return Item({}, row_number=number, error=error, raw=_written(record))
 
 
 def _is_too_deep(record: Any) -> bool:

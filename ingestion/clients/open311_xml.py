@@ -7,7 +7,7 @@ name that comes more than once. An empty element is null. Namespaces and the hin
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
 from typing import Any, BinaryIO
 from xml.etree.ElementTree import ParseError
@@ -16,6 +16,7 @@ from defusedxml.common import DefusedXmlException
 from defusedxml.ElementTree import DefusedXMLParser
 
 from ingestion.errors import UnreadableAnswer
+from ingestion.formats.delivered import Refuse
 
 # Roots that hold records, and roots that are one.
 LISTINGS = ("service_requests", "requests", "services")
@@ -30,8 +31,6 @@ _LONGEST_RECORD = 64 << 20
 _HINTS = frozenset({"type", "nil", "is_array", "key"})
 _ITEMS = frozenset({"item", "element"})
 _BLANK = b"\xef\xbb\xbf\xff\xfe\x00 \t\r\n"
-
-Refuse = Callable[[str, str], UnreadableAnswer]
 
 
 def is_markup(head: bytes) -> bool:

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
 from ingestion.clients.base import Delivery, LocalFile, Page, files_of
-from ingestion.clients.transport import Pace, Transport, nameless_file, without_secrets
+from ingestion.clients.transport import Pace, Transport, without_secrets
 from ingestion.errors import FetchError
 from ingestion.formats.files import read_file
 from ingestion.source import Entity, FileTime, Region, Source, Window
@@ -39,14 +39,6 @@ def local_path(path: Path, source: Source) -> LocalFile:
     if path.stat().st_size > source.max_megabytes << 20:
         raise FetchError("answer_too_large", f"{path.name} exceeds {source.max_megabytes} MB")
     return LocalFile.measure(path)
-
-
-def reread_file(entity: Entity, content: bytes, name: str) -> Iterator[Page]:
-    """A table from its bytes."""
-    with nameless_file() as path:
-        path.write_bytes(content)
-        measured = LocalFile.measure(path)
-        yield from read_file(path, entity, name=name, sha256=measured.sha256, size=measured.size)
 
 
 def transport_of(source: Source, *, bearer: bool = True) -> Transport:
@@ -120,8 +112,9 @@ class TableClient:
                 size=answer.size,
             )
 
-    def reread(self, entity: Entity, content: bytes, name: str) -> Iterator[Page]:
-        yield from reread_file(entity, content, name)
+    def reread(self, entity: Entity, path: Path, name: str) -> Iterator[Page]:
+        file = LocalFile.measure(path)
+        yield from read_file(path, entity, name=name, sha256=file.sha256, size=file.size)
 
 
 class RegisterClient(TableClient):

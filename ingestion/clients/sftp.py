@@ -14,9 +14,9 @@ import paramiko
 from tenacity import Retrying, retry_if_exception_type, stop_after_attempt, wait_exponential
 
 from ingestion.clients.base import LocalFile, chosen_names
-from ingestion.clients.transport import nameless_file
 from ingestion.errors import FetchError
 from ingestion.source import Entity, Region, Source
+from ingestion.spool import nameless_file
 
 _CHUNK = 1 << 18
 _DEFAULT_PORT = 22

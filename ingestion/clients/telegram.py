@@ -10,7 +10,6 @@ leads to older ones. It is read back to the beginning of the window, as robots.t
 
 from __future__ import annotations
 
-import io
 import json
 import re
 from collections.abc import Iterator
@@ -27,6 +26,8 @@ from ingestion.clients.register import observed_time, transport_of
 from ingestion.clients.robots import Robots
 from ingestion.clients.transport import Transport
 from ingestion.errors import FetchError, RecordError, UnreadableAnswer
+from ingestion.formats.delivered import DeliveredFile
+from ingestion.formats.json_text import JsonText
 from ingestion.source import Channel, Entity, Region, Source, Window
 
 # The names of chat types as Telegram Desktop writes them; every other one is private.
@@ -72,16 +73,16 @@ class TelegramExportClient:
                 sha256=file.sha256,
             )
 
-    def reread(self, entity: Entity, content: bytes, name: str) -> Iterator[Page]:
+    def reread(self, entity: Entity, path: Path, name: str) -> Iterator[Page]:
         """A whole export again, or one message that was no post."""
-        try:
-            message = json.loads(content)
-        except ValueError:
-            message = None
-        if isinstance(message, dict) and "messages" not in message:
-            yield Page([_no_post(message, content)])
+        if not _is_export(path):
+            content = path.read_bytes()
+            yield Page([_no_post(json.loads(content), content)])
             return
-        yield from self._messages(io.BytesIO(content), head_of(io.BytesIO(content), name), name)
+        with path.open("rb") as stream:
+            chat = head_of(stream, name)
+            stream.seek(0)
+            yield from self._messages(stream, chat, name)
 
     def _export(self, file: LocalFile) -> Iterator[Page]:
         if file.size > self._source.max_megabytes << 20:
@@ -111,7 +112,6 @@ class TelegramExportClient:
         except (ijson.JSONError, UnicodeDecodeError) as error:
             if items:
                 yield Page(items)
-            stream.seek(0)
             raise UnreadableAnswer(
                 "not_json",
                 f"{name}: after {number} messages: {_reason(error)}",
@@ -123,7 +123,25 @@ class TelegramExportClient:
 
 def _kept(stream: BinaryIO) -> BinaryIO:
     """The bytes of a broken export, as a stream that outlives the reading of it."""
-    return stream if isinstance(stream, io.BytesIO) else Path(stream.name).open("rb")
+    return Path(stream.name).open("rb")
+
+
+def _is_export(path: Path) -> bool:
+    """False for a single message: an object without messages."""
+    file = DeliveredFile(path, path.name, None, 0)
+    with path.open("rb") as stream:
+        text = JsonText(stream, file.refused)
+        try:
+            if text.peek() != "{":
+                return True
+            for name in text.members():
+                if name == "messages":
+                    return True
+                text.value()
+        except UnreadableAnswer as error:
+            error.content.close()
+            return True
+    return False
 
 
 def _text_of(stream: BinaryIO) -> BinaryIO:
@@ -264,9 +282,9 @@ class TelegramChannelClient:
             raise FetchError("window_required", f"{self._source.code}, region {self._region.code}")
         yield Delivery(name=f"{self._region.endpoint}/s", pages=self._channels(window))
 
-    def reread(self, entity: Entity, content: bytes, name: str) -> Iterator[Page]:
+    def reread(self, entity: Entity, path: Path, name: str) -> Iterator[Page]:
         """A page again, or one message that was no post."""
-        _page, items = messages_of(content, name, self._region.channels)
+        _page, items = messages_of(path.read_bytes(), name, self._region.channels)
         yield Page(items)
 
     def _channels(self, window: Window) -> Iterator[Page]:

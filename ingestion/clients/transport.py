@@ -23,6 +23,7 @@ from pydantic import SecretStr
 from tenacity import RetryCallState, Retrying, retry_if_exception_type, stop_after_attempt
 
 from ingestion.errors import FetchError
+from ingestion.spool import nameless_file
 
 _RETRIED_STATUSES = frozenset({429, 500, 502, 503, 504})
 _SECRET_PARAMETERS = frozenset(
@@ -33,7 +34,6 @@ _SECRET_PARAMETERS = frozenset(
 )
 _LONGEST_WAIT_SECONDS = 120.0
 _CHUNK = 1 << 18
-_DESCRIPTORS = Path("/proc/self/fd")
 USER_AGENT = "tsur-data-platform/0.1"
 
 # Its debug lines tell the whole address of every call, with the token that may stand in it.
@@ -61,20 +61,6 @@ class Answer:
 
     def read(self) -> bytes:
         return self.path.read_bytes()
-
-
-@contextlib.contextmanager
-def nameless_file() -> Iterator[Path]:
-    """An empty file that no folder lists: nothing in the clear is left when the process is killed.
-
-    Linux opens it again by its descriptor; elsewhere the file has a name until the block ends.
-    """
-    if _DESCRIPTORS.is_dir():
-        with tempfile.TemporaryFile() as unlisted:
-            yield _DESCRIPTORS / str(unlisted.fileno())
-        return
-    with tempfile.NamedTemporaryFile(prefix="tsur-answer-") as named:
-        yield Path(named.name)
 
 
 def without_secrets(url: str, parameters: Mapping[str, Any] | None = None) -> str:

@@ -19,6 +19,7 @@ import json
 import math
 import random
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 from tenacity import RetryCallState, Retrying, retry_if_exception_type
@@ -109,7 +110,8 @@ class VkClient:
         else:
             yield Delivery(name=f"{base}/wall.get", pages=self._posts(window))
 
-    def reread(self, entity: Entity, content: bytes, name: str) -> Iterator[Page]:
+    def reread(self, entity: Entity, path: Path, name: str) -> Iterator[Page]:
+        content = path.read_bytes()
         response = _response(parse_json(content, name), content, name)
         yield Page(list(items_of(response, method=None)))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
@@ -10,6 +11,9 @@ from ingestion.errors import UnreadableAnswer
 
 # A record is smaller than this; what is larger is no record but a mistake, or meant to harm.
 LONGEST_RECORD = 64 << 20
+
+# Makes the error that keeps the answer at hand, of a code and what is to be told.
+Refuse = Callable[[str, str], UnreadableAnswer]
 
 
 @dataclass(frozen=True, slots=True)

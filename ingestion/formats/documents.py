@@ -7,13 +7,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, BinaryIO
 
-import ijson
 import msgspec
 
 from ingestion.clients.base import PAGE_ITEMS, Item, Page
-from ingestion.errors import RecordError
-from ingestion.formats.delivered import LONGEST_RECORD, DeliveredFile, MeteredStream
+from ingestion.errors import RecordError, UnreadableAnswer
+from ingestion.formats.delivered import LONGEST_RECORD, DeliveredFile
 from ingestion.formats.encoding import encoding_of, transcoded
+from ingestion.formats.json_text import JsonText, elements_at
 from ingestion.source import Entity
 
 _BLOCK = 2 << 20
@@ -101,27 +101,23 @@ def read_json(file: DeliveredFile, entity: Entity) -> Iterator[Page]:
     """The elements of a list in a document: the document itself, or what `records` leads to."""
     encoding = encoding_of(file, entity.format)
     path = entity.format.records
-    prefix = f"{path}.item" if path else "item"
     items: list[Item] = []
     page = Page(items, sha256=file.sha256, bytes_read=file.size, found=encoding.found)
-    number = 0
     try:
-        with transcoded(file.path, encoding) as binary:
-            stream = MeteredStream(binary, file)
-            for record in ijson.items(stream, prefix, use_float=True):
-                stream.record_ended()
-                number += 1
-                items.append(_element(record, number))
+        with transcoded(file.path, encoding) as stream:
+            text = JsonText(stream, file.refused)
+            for record in elements_at(text, path.split(".") if path else ()):
+                items.append(_element(record, text.count))
                 if len(items) >= PAGE_ITEMS:
                     yield page
                     items = []
                     page = Page(items, sha256=file.sha256)
-    except (ijson.JSONError, UnicodeDecodeError) as error:
+            text.end()
+    except UnreadableAnswer:
         if items:
             yield page
-        reason = str(error).splitlines()[0][:200] if str(error) else type(error).__name__
-        raise file.refused("not_json", f"after {number} records: {reason}") from None
-    if not number and not _is_empty_list(file, prefix):
+        raise
+    if not text.lists:
         where = f"`{path}`" if path else "the document"
         raise file.refused("unexpected_answer", f"{where} is no list of records")
     yield page
@@ -133,11 +129,3 @@ def _element(record: Any, number: int) -> Item:
     refused = RecordError("not_an_object", f"Item {number}")
     raw = json.dumps(record, ensure_ascii=False, default=str).encode("utf-8", "surrogatepass")
     return Item({}, row_number=number, error=refused, raw=raw)
-
-
-def _is_empty_list(file: DeliveredFile, prefix: str) -> bool:
-    with file.path.open("rb") as stream:
-        wanted = prefix.removesuffix("item").rstrip(".")
-        return any(
-            path == wanted and event == "start_array" for path, event, _ in ijson.parse(stream)
-        )

@@ -41,6 +41,7 @@ from ingestion.registers.workbook import (
     saved,
 )
 from ingestion.source import Entity, Region, Source
+from ingestion.spool import nameless_file
 from ingestion.vault import Vault
 
 SUMMARY_SHEET = "Итог проверки"
@@ -288,8 +289,9 @@ def _items(source: Source, entity: Entity, region: Region, content: bytes) -> li
     client = RegisterClient(source, region)
     items: list[Item] = []
     try:
-        for page in client.reread(entity, content, f"{source.code}.xlsx"):
-            items += page.items if page.block is None else page.block.items()
+        with nameless_file(content) as path:
+            for page in client.reread(entity, path, f"{source.code}.xlsx"):
+                items += page.items if page.block is None else page.block.items()
     except UnreadableAnswer as error:
         raise RegisterFileError(f"Файл не читается: {error.detail}") from None
     return items

@@ -72,11 +72,12 @@ def kept_bytes(platform: Platform, source_code: str) -> list[bytes]:
     """What lies open in quarantine, unsealed."""
     vault = Vault(platform.vault_key)
     with psycopg.connect(platform.url) as connection:
-        return [
-            content(connection, vault, entry)
-            for entry in open_entries(connection)
-            if entry.source_code == source_code
-        ]
+        kept = []
+        for entry in open_entries(connection):
+            if entry.source_code == source_code:
+                with content(connection, vault, entry) as path:
+                    kept.append(path.read_bytes())
+        return kept
 
 
 def test_a_truncated_workbook_is_kept_whole_and_lands_when_it_is_whole_again(

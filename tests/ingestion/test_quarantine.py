@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import tempfile
+import tracemalloc
 from collections.abc import Callable
 from pathlib import Path
 
+import openpyxl
 import psycopg
 import pytest
 from cryptography.fernet import InvalidToken
@@ -12,6 +15,7 @@ from cryptography.fernet import InvalidToken
 from ingestion.errors import IngestionError
 from ingestion.quarantine import replay
 from ingestion.source import Source
+from ingestion.spool import nameless_file
 from tests.ingestion.conftest import Platform
 
 MakeSource = Callable[..., Source]
@@ -167,3 +171,106 @@ def test_what_lies_in_quarantine_is_not_readable_without_the_key(
         ).fetchall()
     assert sealed
     assert all("Петрова".encode() not in row[0] and b"05/01" not in row[0] for row in sealed)
+
+
+# --- whole files ---------------------------------------------------------------------------------
+
+_MEGABYTES = 32
+
+
+def document(make_source: MakeSource, code: str, path: Path, records: str) -> Source:
+    return make_source(
+        code,
+        f"""
+        kind: register
+        deadline: none
+        regions: [{{code: samara, time_zone: Europe/Samara, endpoint: "{path}"}}]
+        entities:
+          rows:
+            table: {code}
+            role: case
+            kind: appeal
+            key: id
+            format: {{type: json, records: {records}}}
+            record: {{text: text}}
+        """,
+    )
+
+
+def test_a_large_file_is_replayed_in_little_memory_and_never_seen_in_a_folder(
+    platform: Platform,
+    make_source: MakeSource,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    path = tmp_path / "large.json"
+    space = b" " * (_MEGABYTES << 20)
+    path.write_bytes(b'{"rows": [{"id": 1, "text": "a"},' + space + b'{"id": 2, "text": "b"}]}')
+    source = document(make_source, "large", path, "cases")
+    (load,) = platform.ingest(source)
+    assert load.error_class == "unexpected_answer"
+    path.unlink()
+    del space
+    temporary = tmp_path / "temporary"
+    temporary.mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(temporary))
+    seen: list[list[Path]] = []
+    tracemalloc.start()
+    (again,) = replay(
+        [document(make_source, "large", path, "rows")],
+        database_url=platform.url,
+        vault_key=platform.vault_key,
+        progress=lambda what, rows: seen.append(list(temporary.iterdir())),
+    ).loads
+    _, most = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert (again.outcome, again.rows_landed) == ("success", 2)
+    assert most < (_MEGABYTES << 20) * 0.75
+    assert seen
+    assert not any(seen)
+
+
+def test_a_file_on_its_way_is_for_this_account_alone() -> None:
+    with nameless_file(b"personal data") as path:
+        assert path.stat().st_mode & 0o777 == 0o600
+        assert path.read_bytes() == b"personal data"
+    assert not path.exists()
+
+
+def test_an_empty_file_keeps_its_entry(
+    platform: Platform, make_source: MakeSource, tmp_path: Path
+) -> None:
+    path = tmp_path / "empty.csv"
+    path.write_bytes(b"")
+    source = register(make_source, "nothing", path)
+    platform.ingest(source)
+    (again,) = platform.replay(source).loads
+    assert (again.error_class, again.rows_quarantined) == ("empty_file", 1)
+    assert platform.quarantine("nothing") == [("empty_file", None, "open")]
+
+
+@pytest.mark.parametrize("kind", ["csv", "xlsx"])
+def test_a_row_that_no_fix_can_help_keeps_its_reason_and_stops_no_other(
+    platform: Platform, make_source: MakeSource, tmp_path: Path, kind: str
+) -> None:
+    code = f"wide_{kind}"
+    path = tmp_path / f"rows.{kind}"
+    rows = [("id", "date", "text", "who"), ("1", "05/01/2026", "Яма", "Петрова")]
+    rows.append(("2", "06/01/2026", "Снег", "Петрова", "лишнее", "лишнее"))
+    if kind == "csv":
+        path.write_text("".join(",".join(row) + "\n" for row in rows), encoding="utf-8")
+    else:
+        book = openpyxl.Workbook()
+        assert book.active is not None
+        for row in rows:
+            book.active.append(row)
+        book.active["F1"] = None
+        book.save(path)
+    platform.ingest(register(make_source, code, path))
+    fixed = register(make_source, code, path, 'iso, "%d/%m/%Y"')
+    (again,) = platform.replay(fixed).loads
+    assert (again.rows_read, again.rows_landed, again.rows_quarantined) == (2, 1, 1)
+    assert platform.quarantine(code) == [
+        ("bad_date", "1", "replayed"),
+        ("row_shape", None, "open"),
+    ]

@@ -158,9 +158,10 @@ def test_document_types_and_entities_are_never_expanded(tmp_path: Path, prolog: 
 def test_a_record_of_absurd_size_is_refused_before_it_fills_the_memory(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str, content: str
 ) -> None:
-    for module in ("delivered", "documents"):
+    for module in ("delivered", "documents", "json_text"):
         monkeypatch.setattr(f"ingestion.formats.{module}.LONGEST_RECORD", 100_000)
     monkeypatch.setattr("ingestion.formats.documents._BLOCK", 4096)
+    monkeypatch.setattr("ingestion.formats.json_text._CHUNK", 4096)
     path = tmp_path / f"a.{kind}"
     path.write_text(content, encoding="utf-8")
     assert refusal(path, type=kind, records="row" if kind == "xml" else None).code == (
