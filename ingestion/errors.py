@@ -221,6 +221,11 @@ ERROR_TEXTS: dict[str, ErrorText] = {
         "The file holds no header.",
         "Ask for the export again.",
     ),
+    "file_changing": ErrorText(
+        "The file changed while it was read: somebody is still writing it.",
+        "Nothing counts as vanished; run again when it is written. Declare `settle_seconds`, or "
+        "ask that files be put there under another name and renamed when they are whole.",
+    ),
     "file_time_unknown": ErrorText(
         "The file's name does not tell when it was observed.",
         "Rename it as `file_time` in the YAML declares, or correct the pattern.",
@@ -414,10 +419,20 @@ class UnreadableAnswer(IngestionError):
     """A file or answer whose records cannot be told apart: it is kept whole.
 
     `content` are its bytes, as a stream that is read once: a file may not fit into memory.
+    `is_end_told` is False when nobody tells whether there were more of them.
     """
 
-    def __init__(self, code: str, detail: str, *, content: bytes | BinaryIO, name: str) -> None:
+    def __init__(
+        self,
+        code: str,
+        detail: str,
+        *,
+        content: bytes | BinaryIO,
+        name: str,
+        is_end_told: bool = True,
+    ) -> None:
         super().__init__(code, detail)
+        self.is_end_told = is_end_told
         self.content: BinaryIO = io.BytesIO(content) if isinstance(content, bytes) else content
         self.name = name
 

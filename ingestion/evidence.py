@@ -43,7 +43,10 @@ class Place:
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One entry of `ops.quarantine`; `content` fetches its bytes."""
+    """One entry of `ops.quarantine`; `content` fetches its bytes.
+
+    `is_end_told` is False when nobody told whether the file or answer went on.
+    """
 
     quarantine_id: int
     load_id: int
@@ -54,6 +57,7 @@ class Entry:
     is_whole_answer: bool
     file_name: str | None
     row_number: int | None
+    is_end_told: bool = True
 
 
 def _reason(error: IngestionError, native_id: str | None, row_number: int | None) -> str:
@@ -191,12 +195,14 @@ def open_entries(connection: psycopg.Connection, *, load_id: int | None = None) 
     """Open entries in the order of their arrival, all or those that a load brought or met."""
     cursor = connection.execute(
         """
-        select quarantine_id, load_id, source_code, region_code, entity, error_code,
-            is_whole_answer, file_name, row_number
-        from ops.quarantine
-        where state = 'open'
-            and (%(load_id)s::bigint is null or %(load_id)s in (load_id, last_load_id))
-        order by quarantine_id
+        select q.quarantine_id, q.load_id, q.source_code, q.region_code, q.entity, q.error_code,
+            q.is_whole_answer, q.file_name, q.row_number,
+            not coalesce(l.found ? 'end', false) as is_end_told
+        from ops.quarantine as q
+        left join ops.loads as l on l.load_id = q.load_id
+        where q.state = 'open'
+            and (%(load_id)s::bigint is null or %(load_id)s in (q.load_id, q.last_load_id))
+        order by q.quarantine_id
         """,
         {"load_id": load_id},
     )

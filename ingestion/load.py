@@ -16,6 +16,7 @@ from ingestion.clients.register import observed_time
 from ingestion.conversion import Converted, Converter, convert
 from ingestion.errors import FetchError, IngestionError, RecordError, UnreadableAnswer
 from ingestion.evidence import Entry, Place
+from ingestion.formats.delivered import END_NOT_TOLD
 from ingestion.ledger import LoadCounts
 from ingestion.loader import Landing
 from ingestion.source import Entity, Region, Source, Window
@@ -171,8 +172,8 @@ class Transfer:
         self._observed_at = observed_at
         self._rows_read = 0
         self._unknown: dict[str, None] = {}
-        self._found: dict[str, str] = {}
-        self._is_listing_whole = True
+        self._is_listing_whole = replayed is None or replayed.is_end_told
+        self._found: dict[str, str] = {} if self._is_listing_whole else dict(END_NOT_TOLD)
         self.bytes_read = 0
         self._calls_before = work.client.calls
         self.unreadable = False
@@ -238,6 +239,8 @@ class Transfer:
             # The whole answer is one row read and one row quarantined.
             self._rows_read += 1
             self._quarantine.add_whole(error)
+            if not error.is_end_told:
+                self._found.update(END_NOT_TOLD)
             self.unreadable = True
             failure = error
         except FetchError as error:
@@ -296,7 +299,7 @@ class Transfer:
             known = self._found.setdefault(name, value)
             if value not in known.split(", "):
                 self._found[name] = f"{known}, {value}"
-        self._is_listing_whole &= converted.is_whole
+        self._is_listing_whole &= converted.is_whole and converted.page.is_end_told
         self._landing.add(converted)
 
     def _close(

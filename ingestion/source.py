@@ -933,7 +933,7 @@ class Source(Dialect):
     max_calls: int | None = Field(None, gt=0)
     file_time: FileTime | None = None
     settle_seconds: int = Field(
-        0, ge=0, description="A watched folder: younger files are left to the next run"
+        0, ge=0, description="A watched folder, SFTP too: younger files are left to the next run"
     )
     private_key: SecretStr | None = Field(None, description="SFTP: the account's key, PEM")
     exported_on: date | None = Field(

@@ -68,7 +68,8 @@ class Page:
     """Some items that came together, or a block of them.
 
     `sha256` is that of the file or answer they were in. `found` is what reading it told about
-    its form: encoding, separator, sheet, layout.
+    its form: encoding, separator, sheet, layout. `is_end_told` is False when nobody tells whether
+    the file or answer went on: its last records may be missing, so absence says nothing.
     """
 
     items: list[Item]
@@ -77,6 +78,7 @@ class Page:
     unknown_columns: tuple[str, ...] = ()
     block: Block | None = None
     found: dict[str, str] = field(default_factory=dict)
+    is_end_told: bool = True
 
     def emptied(self) -> Page:
         """The page without its items."""

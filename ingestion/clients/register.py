@@ -93,10 +93,17 @@ class TableClient:
     def _delivered(self, entity: Entity, file: LocalFile) -> Delivery:
         return Delivery(
             name=file.name,
-            pages=read_file(file.path, entity, name=file.name, sha256=file.sha256, size=file.size),
+            pages=self._pages(entity, file),
             observed_at=observed_time(file.name, self._source.file_time, self._region),
             sha256=file.sha256,
         )
+
+    def _pages(self, entity: Entity, file: LocalFile) -> Iterator[Page]:
+        yield from read_file(file.path, entity, name=file.name, sha256=file.sha256, size=file.size)
+        # What was a whole table when it was measured may have been its beginning.
+        size = file.path.stat().st_size
+        if size != file.size:
+            raise FetchError("file_changing", f"{file.name}: {file.size} bytes, now {size}")
 
     def address(self, entity: Entity, window: Window | None) -> tuple[str, dict[str, str]]:
         """The address and parameters of an entity's export."""
@@ -110,6 +117,7 @@ class TableClient:
                 name=answer.address,
                 sha256=answer.sha256,
                 size=answer.size,
+                is_end_told=answer.is_end_told,
             )
 
     def reread(self, entity: Entity, path: Path, name: str) -> Iterator[Page]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import stat
+import time
 from collections.abc import Iterator
 from io import StringIO
 from pathlib import Path
@@ -115,16 +116,21 @@ class SftpFolder:
             mode = session.stat(self._path).st_mode or 0
             if not stat.S_ISDIR(mode):
                 return [self._path]
-            present = [
-                one.filename
+            written = {
+                one.filename: one.st_mtime or 0
                 for one in session.listdir_attr(self._path)
                 if stat.S_ISREG(one.st_mode or 0)
-            ]
+            }
         except OSError:
             detail = f"Expected for region {self._region.code}: {self.address}"
             raise FetchError("file_not_found", detail) from None
-        names = chosen_names(present, self._source, self._region, entity, self.address)
-        return [f"{self._path.rstrip('/')}/{name}" for name in names]
+        names = chosen_names(list(written), self._source, self._region, entity, self.address)
+        settled = time.time() - self._source.settle_seconds
+        return [
+            f"{self._path.rstrip('/')}/{name}"
+            for name in names
+            if not self._source.settle_seconds or written[name] <= settled
+        ]
 
     def _fetched(self, session: paramiko.SFTPClient, name: str, path: Path) -> LocalFile:
         limit = self._source.max_megabytes << 20
@@ -133,9 +139,9 @@ class SftpFolder:
         size = 0
         self.calls += 1
         try:
-            told_size = session.stat(name).st_size or 0
+            told_size = session.stat(name).st_size
             with session.open(name, "rb") as remote, path.open("wb") as local:
-                remote.prefetch(min(told_size, limit + 1))
+                remote.prefetch(min(told_size or 0, limit + 1))
                 while chunk := remote.read(_CHUNK):
                     size += len(chunk)
                     if size > limit:
@@ -143,9 +149,13 @@ class SftpFolder:
                         raise FetchError("answer_too_large", f"{told} exceeds {allowed} MB")
                     digest.update(chunk)
                     local.write(chunk)
+            now = session.stat(name).st_size
         except OSError as error:
             detail = f"{self.address}, {told}: {type(error).__name__}"
             raise FetchError("http_connection", detail) from None
+        if any(one not in (size, None) for one in (told_size, now)):
+            detail = f"{told}: {told_size} bytes, {size} of them read, now {now}"
+            raise FetchError("file_changing", detail)
         return LocalFile(path, told, digest.hexdigest(), size)
 
 

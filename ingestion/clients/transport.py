@@ -51,13 +51,18 @@ class _Again(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """A successful answer, its body in a file that lives as long as the `with` block."""
+    """A successful answer, its body in a file that lives as long as the `with` block.
+
+    `is_end_told` is False when the connection just ended: without a length and without chunks
+    (RFC 9112, 6.3) an answer that was cut looks like a whole one.
+    """
 
     address: str
     path: Path
     sha256: str
     size: int
     content_type: str
+    is_end_told: bool
 
     def read(self) -> bytes:
         return self.path.read_bytes()
@@ -196,16 +201,10 @@ class Transport:
                     reraise=True,
                 ):
                     with attempt:
-                        digest, size, kind = self._once(url, parameters, form, path)
+                        saved = self._once(url, parameters, form, path)
             except _Again as failure:
                 raise failure.error from None
-            yield Answer(
-                address=without_secrets(url, parameters),
-                path=path,
-                sha256=digest,
-                size=size,
-                content_type=kind,
-            )
+            yield saved
 
     def _admit(self, url: str) -> None:
         """Documents of a source may name addresses: none leads to where the YAML does not."""
@@ -231,7 +230,7 @@ class Transport:
         parameters: Mapping[str, Any] | None,
         form: Mapping[str, Any] | None,
         path: Path,
-    ) -> tuple[str, int, str]:
+    ) -> Answer:
         if self._pace is not None:
             self._pace.wait()
         self.calls += 1
@@ -286,7 +285,7 @@ class Transport:
             code = "http_server_error" if status >= 500 else "http_client_error"
             raise FetchError(code, f"{address} answered {status}", status=status)
 
-    def _save(self, response: requests.Response, address: str, path: Path) -> tuple[str, int, str]:
+    def _save(self, response: requests.Response, address: str, path: Path) -> Answer:
         digest = hashlib.sha256()
         size = 0
         deadline = self._clock() + max(600.0, self._timeout)
@@ -300,4 +299,13 @@ class Transport:
                     raise _Again(FetchError("http_timeout", f"{address} trickles"))
                 digest.update(chunk)
                 file.write(chunk)
-        return digest.hexdigest(), size, response.headers.get("Content-Type", "")
+        # urllib3 raises on fewer bytes than the length told, and on chunks without their last one.
+        is_end_told = response.raw.chunked or response.raw.length_remaining is not None
+        return Answer(
+            address=address,
+            path=path,
+            sha256=digest.hexdigest(),
+            size=size,
+            content_type=response.headers.get("Content-Type", ""),
+            is_end_told=is_end_told,
+        )

@@ -12,23 +12,34 @@ from ingestion.errors import UnreadableAnswer
 # A record is smaller than this; what is larger is no record but a mistake, or meant to harm.
 LONGEST_RECORD = 64 << 20
 
+# What the ledger says of a file or answer whose end nobody told.
+END_NOT_TOLD = {"end": "not told: nothing counts as vanished"}
+
 # Makes the error that keeps the answer at hand, of a code and what is to be told.
 Refuse = Callable[[str, str], UnreadableAnswer]
 
 
 @dataclass(frozen=True, slots=True)
 class DeliveredFile:
-    """A file at hand: its path, the name it goes by, its digest and its size in bytes."""
+    """A file at hand: its path, the name it goes by, its digest and its size in bytes.
+
+    `is_end_told` is False when nobody tells whether it went on.
+    """
 
     path: Path
     name: str
     sha256: str | None
     size: int
+    is_end_told: bool = True
 
     def refused(self, code: str, detail: str) -> UnreadableAnswer:
         """The error that keeps the whole file: it is held open, for it may be nameless."""
         return UnreadableAnswer(
-            code, f"{self.name}: {detail}", content=self.path.open("rb"), name=self.name
+            code,
+            f"{self.name}: {detail}",
+            content=self.path.open("rb"),
+            name=self.name,
+            is_end_told=self.is_end_told,
         )
 
 

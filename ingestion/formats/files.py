@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import codecs
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
+from zipfile import is_zipfile
 
 from ingestion.clients.base import Page
-from ingestion.formats.delivered import DeliveredFile
+from ingestion.formats.delivered import END_NOT_TOLD, DeliveredFile
 from ingestion.formats.documents import read_json, read_json_lines
 from ingestion.formats.markup import read_xml
 from ingestion.formats.tables import read_delimited, read_tabbed
@@ -44,11 +46,35 @@ _READERS: dict[str, Callable[[DeliveredFile, Entity], Iterator[Page]]] = {
 
 
 def read_file(
-    path: Path, entity: Entity, *, name: str, sha256: str | None, size: int
+    path: Path,
+    entity: Entity,
+    *,
+    name: str,
+    sha256: str | None,
+    size: int,
+    is_end_told: bool = True,
 ) -> Iterator[Page]:
-    """The records of a file. UnreadableAnswer when they cannot be told apart."""
-    file = DeliveredFile(path, name, sha256, size)
-    yield from _READERS[_kind(file, entity.format)](file, entity)
+    """The records of a file. UnreadableAnswer when they cannot be told apart.
+
+    `is_end_told`: whoever delivered the file told where it ends.
+    """
+    file = DeliveredFile(path, name, sha256, size, is_end_told)
+    kind = _kind(file, entity.format)
+    if not is_end_told and _ends_by_itself(kind, path):
+        file = replace(file, is_end_told=True)
+    for page in _READERS[kind](file, entity):
+        if not file.is_end_told:
+            page.is_end_told = False
+            page.found = {**page.found, **END_NOT_TOLD}
+        yield page
+
+
+def _ends_by_itself(kind: str, path: Path) -> bool:
+    """True for a form that cannot be read without its end: only there is the rest of it told."""
+    if kind in ("json", "xml"):
+        return True
+    # The index of an archive is its last part; a workbook of Excel 97 has none there.
+    return kind in _WORKBOOKS and is_zipfile(path)
 
 
 def _kind(file: DeliveredFile, declared: Format) -> str:

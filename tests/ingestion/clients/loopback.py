@@ -31,8 +31,8 @@ Page = Callable[[dict[str, str]], Answer | bytes]
 class Site:
     """A host: answers by path, keeps what it was asked.
 
-    A page gets the parameters of the request, those of the address and those of a form. With
-    `tls` it speaks https.
+    A page gets the parameters of the request, those of the address and those of a form. A header
+    that it leaves empty is not sent. With `tls` it speaks https.
     """
 
     def __init__(self, tls: ssl.SSLContext | None = None) -> None:
@@ -61,7 +61,8 @@ class Site:
                 )
                 self.send_response(status)
                 for name, value in {"Content-Length": str(len(content)), **headers}.items():
-                    self.send_header(name, value)
+                    if value:
+                        self.send_header(name, value)
                 self.end_headers()
                 self.wfile.write(content)
 
@@ -96,6 +97,18 @@ class Site:
 def cut(content: bytes) -> Answer:
     """An answer whose connection breaks off before the length that was promised."""
     return 200, {"Content-Length": str(len(content) + 1000), "Connection": "close"}, content
+
+
+def hung_up(content: bytes) -> Answer:
+    """An answer whose length nobody tells, as older servers end it: by hanging up."""
+    return 200, {"Content-Length": ""}, content
+
+
+def chunked(content: bytes, *, is_ended: bool = True) -> Answer:
+    """An answer in chunks; without the last one it was cut."""
+    headers = {"Content-Length": "", "Transfer-Encoding": "chunked"}
+    body = f"{len(content):x}\r\n".encode() + content + b"\r\n"
+    return 200, headers, body + (b"0\r\n\r\n" if is_ended else b"")
 
 
 def patient(waits: list[float]) -> Callable[..., Transport]:

@@ -206,6 +206,38 @@ def test_a_file_over_the_limit_ends_the_load_and_lands_nothing(
     assert platform.records("too_big") == []
 
 
+@pytest.mark.parametrize("more", [-3, 3])
+def test_a_file_of_another_size_than_the_server_tells_ends_the_load(
+    platform: Platform,
+    make_source: MakeSource,
+    server: SftpServer,
+    monkeypatch: pytest.MonkeyPatch,
+    more: int,
+) -> None:
+    told = _Folder.stat
+
+    def other(self: _Folder, path: str) -> Any:
+        found = told(self, path)
+        if path.endswith(".csv"):
+            found.st_size += more
+        return found
+
+    monkeypatch.setattr(_Folder, "stat", other)
+    source = sftp_source(make_source, f"sized_{more + 3}", server, server.host_key, token=PASSWORD)
+    (load,) = platform.ingest(source)
+    assert (load.error_class, load.rows_read) == ("file_changing", 0)
+
+
+def test_a_file_that_was_just_put_on_the_server_is_left_to_the_next_run(
+    platform: Platform, make_source: MakeSource, server: SftpServer, folder: Path
+) -> None:
+    source = sftp_source(make_source, "settling", server, server.host_key, token=PASSWORD)
+    source = source.model_copy(update={"settle_seconds": 60})
+    settled = (folder / "october.csv").stat().st_mtime - 120
+    os.utime(folder / "october.csv", (settled, settled))
+    assert [load.file_name for load in platform.ingest(source)] == ["october.csv"]
+
+
 def test_a_source_without_a_declared_key_is_no_source(
     make_source: MakeSource, server: SftpServer
 ) -> None:

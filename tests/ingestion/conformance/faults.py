@@ -13,7 +13,7 @@ from typing import Any
 
 import requests
 
-from tests.ingestion.clients.loopback import Answer, Page, Site, cut
+from tests.ingestion.clients.loopback import Answer, Page, Site, cut, hung_up
 
 RETRY_AFTER = 7
 # Long enough for an answer on a busy machine, short enough for a test.
@@ -183,9 +183,11 @@ def cut_off(answer: Answer) -> Answer:
 
 
 def cut_unseen(answer: Answer) -> Answer:
-    """Half of an answer whose length nobody told, as older servers end it: by hanging up."""
+    """Half of an answer whose length nobody told, cut where a line ends if there is one."""
     status, headers, content = answer
-    return status, headers, content[: len(content) // 2]
+    half = content[: len(content) // 2]
+    _, hanging, half = hung_up(half[: half.rfind(b"\n") + 1] or half)
+    return status, {**headers, **hanging}, half
 
 
 def too_many(answer: Answer) -> Answer:
