@@ -49,6 +49,8 @@ class Work:
         self.entity = entity
         self.region = region
         self.client = client
+        # Calls that belong to earlier loads; what leads to a delivery belongs to its own.
+        self.calls_before = client.calls
         self._run_id = run_id
         self._progress = progress
 
@@ -75,6 +77,7 @@ class Work:
     def loads(self, window: Window | None) -> Iterator[LoadCounts]:
         deliveries = self.client.deliveries(self.entity, window)
         while True:
+            self.calls_before = self.client.calls
             try:
                 delivery = next(deliveries, None)
             except FetchError as error:
@@ -101,7 +104,8 @@ class Work:
 
     def _attempt_without_delivery(self, error: FetchError, window: Window | None) -> LoadCounts:
         counts, _ = self._start(None, None, window)
-        counts = counts.failed(error)
+        calls = self.client.calls - self.calls_before
+        counts = replace(counts, calls=calls).failed(error)
         ledger.finish(self.connection, counts)
         return counts
 
@@ -175,7 +179,7 @@ class Transfer:
         self._is_listing_whole = replayed is None or replayed.is_end_told
         self._found: dict[str, str] = {} if self._is_listing_whole else dict(END_NOT_TOLD)
         self.bytes_read = 0
-        self._calls_before = work.client.calls
+        self._calls_before = work.calls_before
         self.unreadable = False
         self.resolved: list[int] = []
 

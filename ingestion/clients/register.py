@@ -6,12 +6,16 @@ import re
 from collections.abc import Iterator
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from ingestion.clients.base import Delivery, LocalFile, Page, files_of
 from ingestion.clients.transport import Pace, Transport, without_secrets
 from ingestion.errors import FetchError
 from ingestion.formats.files import read_file
 from ingestion.source import Entity, FileTime, Region, Source, Window
+
+if TYPE_CHECKING:
+    from ingestion.clients.sftp import SftpFolder
 
 
 def observed_time(name: str, rule: FileTime | None, region: Region) -> datetime | None:
@@ -64,12 +68,12 @@ class TableClient:
         self._source = source
         self._region = region
         self._transport = transport or transport_of(source)
-        self._other_calls = 0
+        self._folder: SftpFolder | None = None
 
     @property
     def calls(self) -> int:
         """Calls over the network so far, refused and repeated ones included."""
-        return self._transport.calls + self._other_calls
+        return self._transport.calls + (self._folder.calls if self._folder else 0)
 
     def deliveries(self, entity: Entity, window: Window | None) -> Iterator[Delivery]:
         if self._region.is_remote:
@@ -82,9 +86,9 @@ class TableClient:
         if self._region.is_sftp:
             from ingestion.clients.sftp import SftpFolder
 
-            folder = SftpFolder(self._source, self._region)
-            for file in folder.files(entity):
-                self._other_calls = folder.calls
+            if self._folder is None:
+                self._folder = SftpFolder(self._source, self._region)
+            for file in self._folder.files(entity):
                 yield self._delivered(entity, file)
             return
         for path in files_of(self._source, self._region, entity):

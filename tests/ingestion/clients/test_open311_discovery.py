@@ -209,6 +209,27 @@ def test_a_document_that_cannot_be_used_fails_every_load_with_its_reason(
     assert [(load.outcome, load.error_class) for load in loads] == [
         ("failed", "endpoint_not_found")
     ] * 2
+    assert ledger_calls(platform, "unled") == [1, 1]
+
+
+def test_the_ledger_counts_the_calls_that_led_to_an_endpoint(
+    platform: Platform, make_source: MakeSource
+) -> None:
+    source = discovered(make_source, "counted")
+    with responses.RequestsMock() as mock:
+        mock.get(f"{HOST}/discovery.json", json={"endpoints": [endpoint(f"{HOST}/v2")]})
+        for name in ("requests", "services"):
+            mock.get(f"{HOST}/v2/{name}.json", json=[])
+        loads = platform.ingest(source, window=WINDOW)
+    # The document is asked once, for the first of the two.
+    assert [load.calls for load in loads] == ledger_calls(platform, "counted") == [2, 1]
+
+
+def ledger_calls(platform: Platform, code: str) -> list[int]:
+    rows = platform.rows(
+        "select calls from ops.loads where source_code = %s order by load_id", code
+    )
+    return [row[0] for row in rows]
 
 
 def test_a_discovery_needs_an_address_of_the_web(make_source: MakeSource) -> None:

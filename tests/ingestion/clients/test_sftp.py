@@ -161,6 +161,8 @@ def test_every_file_of_the_folder_lands_with_its_digest(
         ("november.csv", 1),
         ("october.csv", 2),
     ]
+    # The first one opened the session.
+    assert [load.calls for load in loads] == [2, 1]
     assert {record["text"] for record in platform.records("fetched")} == {"Яма", "Снег", "Свет"}
     assert sum(load.rows_landed for load in platform.ingest(source)) == 0
     assert PASSWORD not in platform.stored_text("fetched")
@@ -192,7 +194,7 @@ def test_a_refused_account_is_told_without_its_password(
 ) -> None:
     source = sftp_source(make_source, "refused", server, server.host_key, token="wrong-secret")
     (load,) = platform.ingest(source)
-    assert load.error_class == "http_unauthorised"
+    assert (load.error_class, load.calls) == ("http_unauthorised", 1)
     assert "wrong-secret" not in str(load.error_message)
 
 
