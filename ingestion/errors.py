@@ -68,7 +68,8 @@ ERROR_TEXTS: dict[str, ErrorText] = {
     ),
     "http_connection": ErrorText(
         "The connection to the source failed or broke off, on every attempt.",
-        "Check the address in the YAML, the network and the certificate, then run again.",
+        "Check the address in the YAML, the network and the certificate (`ca_file`), then run "
+        "again.",
     ),
     "answer_too_large": ErrorText(
         "The answer or file is larger than the source's declared limit.",
@@ -77,6 +78,11 @@ ERROR_TEXTS: dict[str, ErrorText] = {
     "address_refused": ErrorText(
         "The address is at a host, or of a scheme, that the source's YAML does not name.",
         "Find out what led there. If it is right, write the address into the YAML of the source.",
+    ),
+    "ca_file_unreadable": ErrorText(
+        "The certificates that the hosts of the source are trusted by cannot be read.",
+        "Put them at the path that the message names, as PEM, readable for the account that loads; "
+        "nothing was asked of the source.",
     ),
     "redirect_refused": ErrorText(
         "The source redirected the request to another host.",

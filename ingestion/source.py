@@ -926,6 +926,9 @@ class Source(Dialect):
     token: SecretStr | None = None
     application_key: str | None = Field(None, description="Public key of an application (OK)")
     secret: SecretStr | None = Field(None, description="What requests are signed with (OK)")
+    ca_file: Path | None = Field(
+        None, description="PEM: who the hosts are trusted by, in place of the public authorities"
+    )
     timeout_seconds: float = Field(60, gt=0)
     attempts: int = Field(5, ge=1)
     max_megabytes: int = Field(1024, gt=0)
@@ -955,6 +958,13 @@ class Source(Dialect):
                 name: {**entity, "name": name} if isinstance(entity, dict) else entity
                 for name, entity in value.items()
             }
+        return value
+
+    @field_validator("ca_file")
+    @classmethod
+    def _whole_path(cls, value: Path | None) -> Path | None:
+        if value is not None and not value.is_absolute() and "${" not in str(value):
+            raise ValueError("give its whole path, or a variable that holds it")
         return value
 
     @model_validator(mode="after")

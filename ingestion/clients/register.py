@@ -58,6 +58,7 @@ def transport_of(source: Source, *, bearer: bool = True) -> Transport:
         token=source.token if bearer else None,
         pace=pace,
         origins=source.origins,
+        ca_file=source.ca_file,
     )
 
 

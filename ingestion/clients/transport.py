@@ -147,8 +147,9 @@ class Transport:
     """A session with one source.
 
     `origins` are the schemes and hosts that it may reach; None leaves that to the caller.
-    `attempts` counts the first try. `pace` spaces the calls out. `sleep` and `clock` are for
-    tests.
+    `ca_file` (PEM) holds the authorities that hosts are trusted by, in place of the public ones;
+    a certificate is verified always. `attempts` counts the first try. `pace` spaces the calls out.
+    `sleep` and `clock` are for tests.
     """
 
     def __init__(
@@ -160,6 +161,7 @@ class Transport:
         token: SecretStr | None = None,
         pace: Pace | None = None,
         origins: frozenset[tuple[str, str]] | None = None,
+        ca_file: Path | None = None,
         sleep: Callable[[float], None] = time.sleep,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
@@ -174,6 +176,9 @@ class Transport:
         self._max_bytes = max_bytes
         self._pace = pace
         self._origins = origins
+        self._ca_file = ca_file
+        if ca_file is not None:
+            self._session.verify = str(ca_file)
         self._sleep = sleep
         self._clock = clock
         self.calls = 0
@@ -211,6 +216,12 @@ class Transport:
         parts = urlsplit(url)
         if self._origins is not None and (parts.scheme, parts.hostname) not in self._origins:
             raise FetchError("address_refused", without_secrets(url))
+        if self._ca_file is not None:
+            try:
+                ssl.create_default_context(cafile=self._ca_file)
+            except OSError as error:  # what OpenSSL finds wrong with it is one, too
+                reason = error.strerror or type(error).__name__
+                raise FetchError("ca_file_unreadable", f"{self._ca_file}: {reason}") from None
 
     @staticmethod
     def _wait(state: RetryCallState) -> float:

@@ -235,57 +235,146 @@ def test_a_feed_s_links_are_kept_as_text_and_never_followed(
 # --- TLS -----------------------------------------------------------------------------------------
 
 
+class Authority:
+    """Signs certificates for 127.0.0.1; `file` is what trusts it."""
+
+    def __init__(self, folder: Path, name: str) -> None:
+        self._folder = folder
+        self._name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
+        self._key = ec.generate_private_key(ec.SECP256R1())
+        self.file = folder / f"{name}.pem"
+        root = self._signed(self._name, self._key, is_authority=True)
+        self.file.write_bytes(root.public_bytes(serialization.Encoding.PEM))
+
+    def _signed(
+        self, subject: x509.Name, key: ec.EllipticCurvePrivateKey, *, is_authority: bool
+    ) -> x509.Certificate:
+        now = datetime.now(UTC)
+        own = x509.SubjectKeyIdentifier.from_public_key(key.public_key())
+        signer = x509.AuthorityKeyIdentifier.from_issuer_public_key(self._key.public_key())
+        address = x509.IPAddress(ipaddress.ip_address("127.0.0.1"))
+        return (
+            x509.CertificateBuilder()
+            .subject_name(subject)
+            .issuer_name(self._name)
+            .public_key(key.public_key())
+            .serial_number(x509.random_serial_number())
+            .not_valid_before(now - timedelta(days=1))
+            .not_valid_after(now + timedelta(days=1))
+            .add_extension(x509.BasicConstraints(ca=is_authority, path_length=None), True)
+            .add_extension(x509.SubjectAlternativeName([address]), False)
+            .add_extension(own, False)
+            .add_extension(signer, False)
+            .sign(self._key, hashes.SHA256())
+        )
+
+    def site(self) -> Site:
+        """A host with a certificate that this authority has signed."""
+        key = ec.generate_private_key(ec.SECP256R1())
+        name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "127.0.0.1")])
+        path = self._folder / "host.pem"
+        private = (serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+        path.write_bytes(
+            key.private_bytes(serialization.Encoding.PEM, *private)
+            + self._signed(name, key, is_authority=False).public_bytes(serialization.Encoding.PEM)
+        )
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(path)
+        site = Site(tls=context)
+        site.pages["/r.csv"] = lambda asked: table().encode()
+        return site
+
+
 @pytest.fixture
-def self_signed(tmp_path: Path) -> Path:
-    """A certificate for 127.0.0.1 that only its own key vouches for, with that key."""
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "127.0.0.1")])
-    now = datetime.now(UTC)
-    certificate = (
-        x509.CertificateBuilder()
-        .subject_name(name)
-        .issuer_name(name)
-        .public_key(key.public_key())
-        .serial_number(x509.random_serial_number())
-        .not_valid_before(now - timedelta(days=1))
-        .not_valid_after(now + timedelta(days=1))
-        .add_extension(
-            x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]), False
-        )
-        .sign(key, hashes.SHA256())
-    )
-    path = tmp_path / "self-signed.pem"
-    path.write_bytes(
-        key.private_bytes(
-            serialization.Encoding.PEM,
-            serialization.PrivateFormat.PKCS8,
-            serialization.NoEncryption(),
-        )
-        + certificate.public_bytes(serialization.Encoding.PEM)
-    )
-    return path
+def authority(tmp_path: Path) -> Authority:
+    return Authority(tmp_path, "Authority of a state")
+
+
+@pytest.fixture
+def public_authority(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Authority:
+    """The only one that everybody trusts."""
+    one = Authority(tmp_path, "Public authority")
+    monkeypatch.setattr("requests.adapters.DEFAULT_CA_BUNDLE_PATH", str(one.file))
+    return one
 
 
 def test_a_host_without_a_trusted_certificate_gets_neither_request_nor_token(
     platform: Platform,
     make_source: MakeSource,
-    self_signed: Path,
+    authority: Authority,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     # The machine's environment cannot make a source trust anybody.
-    for name in ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"):
-        monkeypatch.setenv(name, str(self_signed))
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(self_signed)
-    site = Site(tls=context)
-    site.pages["/r.csv"] = lambda asked: table().encode()
-    with site:
+    for name in ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE"):
+        monkeypatch.setenv(name, str(authority.file))
+    with authority.site() as site:
         source = register(make_source, "impostor", f"{site.url}/r.csv", token=SECRET)
         (load,) = platform.ingest(source)
     assert (load.error_class, load.rows_read, load.calls) == ("http_connection", 0, 1)
     assert "certificate of the host is not trusted" in str(load.error_message)
-    assert "self-signed" in str(load.error_message)
+    assert "unable to get local issuer certificate" in str(load.error_message)
     assert (site.asked, SECRET in str(load.error_message)) == ([], False)
+
+
+def test_a_source_may_name_the_authority_that_its_hosts_are_trusted_by(
+    platform: Platform, make_source: MakeSource, authority: Authority
+) -> None:
+    with authority.site() as site:
+        address = f"{site.url}/r.csv"
+        source = register(make_source, "of_the_state", address, ca_file=f'"{authority.file}"')
+        (load,) = platform.ingest(source)
+    assert (load.outcome, load.rows_landed) == ("success", len(ROWS))
+
+
+def test_an_authority_that_a_source_names_stands_in_place_of_the_public_ones(
+    platform: Platform,
+    make_source: MakeSource,
+    authority: Authority,
+    public_authority: Authority,
+) -> None:
+    with public_authority.site() as site:
+        address = f"{site.url}/r.csv"
+        (load,) = platform.ingest(register(make_source, "of_all", address))
+        assert load.outcome == "success"
+        narrow = register(make_source, "of_one", address, ca_file=f'"{authority.file}"')
+        (load,) = platform.ingest(narrow)
+    assert (load.error_class, load.rows_read) == ("http_connection", 0)
+    assert "certificate of the host is not trusted" in str(load.error_message)
+
+
+@pytest.mark.parametrize("content", [None, b"", b"no certificate"])
+def test_a_host_is_not_asked_while_its_authority_cannot_be_read(
+    platform: Platform,
+    make_source: MakeSource,
+    authority: Authority,
+    tmp_path: Path,
+    content: bytes | None,
+) -> None:
+    path = tmp_path / "authorities.pem"
+    if content is not None:
+        path.write_bytes(content)
+    code = f"unread_{'absent' if content is None else len(content)}"
+    with authority.site() as site:
+        (load,) = platform.ingest(
+            register(make_source, code, f"{site.url}/r.csv", ca_file=f'"{path}"')
+        )
+    assert (load.error_class, load.calls, site.asked) == ("ca_file_unreadable", 0, [])
+    assert str(path) in str(load.error_message)
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ({"ca_file": "certificates/root.pem"}, "ca_file: .*whole path"),
+        ({"verify": "false"}, "verify: is not known"),
+        ({"ca_file": "false"}, "ca_file: "),
+    ],
+)
+def test_a_yaml_cannot_leave_the_certificate_unchecked(
+    make_source: MakeSource, line: dict[str, str], said: str
+) -> None:
+    with pytest.raises(SourceDefinitionError, match=said):
+        register(make_source, "unchecked", "https://city.example/r.csv", **line)
 
 
 # --- size ----------------------------------------------------------------------------------------
