@@ -330,6 +330,9 @@ class _Work:
                 """
                 select r.payload::text || r.record::text from {} as r
                 where r.record_key <> all(%s) and (r.payload::text || r.record::text) like any(%s)
+                    and not exists (
+                        select 1 from ops.erased_records as e where e.record_key = r.record_key
+                    )
                 """
             ).format(relation)
             patterns = [f"%{pseudonym}%" for pseudonym in related]
@@ -612,7 +615,7 @@ def keep_erased(
             cross join lateral regexp_matches(l.payload || l.record, %(pseudonyms)s, 'g')
                 as found (pseudonym)
         ) as mentioned
-        where i.pseudonym = mentioned.pseudonym and not exists (
+        where i.pseudonym = mentioned.pseudonym and i.kind <> 'staff' and not exists (
             select 1 from landing as l
             where not exists (select 1 from landing_erased as e where e.seq = l.seq)
                 and (l.payload || l.record) like '%%' || i.pseudonym || '%%'
@@ -627,15 +630,36 @@ def keep_erased(
             set
                 payload = '{{"tsur_erased": true}}',
                 record = (
-                    ops.redacted(l.record::jsonb, %(erased)s::text[] || %(keys)s::text[], '{{}}')
-                    || coalesce(known.keys, '{{}}')
+                    ops.redacted(told.others, %(erased)s, '{{}}') || coalesce(known.persons, '{{}}')
                 )::text
             from landing_erased as e
+            inner join landing as arrived on arrived.seq = e.seq
+            cross join lateral (
+                select
+                    coalesce(jsonb_object_agg(key, value) filter (where not is_person), '{{}}')
+                        as others,
+                    coalesce(array_agg(key) filter (where is_person), '{{}}') as persons
+                from (
+                    select key, value,
+                        key = any(%(keys)s) or (
+                            value #>> '{{}}' ~ %(pseudonym)s
+                            and not exists (
+                                select 1 from vault.identities as known
+                                where known.pseudonym = value #>> '{{}}' and known.kind = 'staff'
+                            )
+                            and not exists (
+                                select 1 from landing_identities as new
+                                where new.pseudonym = value #>> '{{}}' and new.kind = 'staff'
+                            )
+                        ) as is_person
+                    from jsonb_each(arrived.record::jsonb)
+                ) as fields
+            ) as told
             left join lateral (
                 select (
                     select jsonb_object_agg(key, value) from jsonb_each(r.record)
-                    where key = any(%(keys)s)
-                ) as keys
+                    where key = any(told.persons)
+                ) as persons
                 from {table} as r
                 where r.record_key = e.record_key
                 order by r.raw_id desc
@@ -644,7 +668,11 @@ def keep_erased(
             where l.seq = e.seq
             """
         ).format(table=table),
-        {"erased": list(ERASED_FIELDS), "keys": list(_PERSON_KEYS)},
+        {
+            "erased": list(ERASED_FIELDS),
+            "keys": list(_PERSON_KEYS),
+            "pseudonym": f"^{_PSEUDONYMS}$",
+        },
     )
 
 

@@ -50,6 +50,7 @@ entities:
       address: Адрес
       questions_raised: Вопросов
       applicant_key: {{from: [Телефон, Почта, ФИО], optional: true}}
+      municipality: {{from: ФИО, optional: true}}
 """
 _numbers = itertools.count(1)
 PHONE = "+7 (911) 222-33-44"
@@ -232,6 +233,10 @@ def test_a_later_version_of_an_erased_record_lands_without_text_and_identities(
     landed = registry.cards()[1][2]
     assert (landed["questions_raised"], landed["applicant_key"]) == (3, key)
     assert not set(landed) & set(ERASED_FIELDS)
+    ((erased,),) = registry.platform.rows("select pseudonyms from ops.erasures")
+    assert erased
+    assert not set(erased) & set(landed.values())
+    assert landed["municipality"] == registry.cards()[0][2]["municipality"]
     assert "etrova@" not in registry.everything()
     assert "Сидоров" in registry.everything()
 
