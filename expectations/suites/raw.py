@@ -37,6 +37,9 @@ TIMES = {
 
 QUARANTINE_SHARE = 0.02
 OPEN_ATTEMPT_HOURS = 6
+# How long a new column of a source is news, and how many characters of names are shown.
+NEWS_DAYS = 7
+COLUMNS_SHOWN = 300
 
 
 def literal(text: str) -> str:
@@ -187,16 +190,18 @@ def table_checks(source: SourceTable) -> list[Check]:
         Check(
             code="raw_load_known",
             severity=critical,
-            title="Каждая запись принадлежит успешной загрузке",
-            meaning="Строки и отметка о загрузке сохраняются вместе; строка без успешной "
-            "загрузки или с отозванной означает, что это нарушено.",
+            title="Каждая запись принадлежит законченной загрузке",
+            meaning="Строки и отметка о загрузке сохраняются вместе, и у загрузки, которая "
+            "закончилась ошибкой, тоже: годные строки остаются. Строка без законченной загрузки "
+            "или с отозванной означает, что это нарушено.",
             action="Посмотрите загрузку в журнале; оборванную загрузку повторите, её строк быть "
             "не должно.",
             column="load_id",
             reads=("ops.loads",),
             rows=_rows(
                 source,
-                "load.outcome is distinct from 'success' or load.withdrawn_at is not null "
+                "coalesce(load.outcome, '') not in ('success', 'failed') "
+                "or load.withdrawn_at is not null "
                 "or load.source_code <> raw_row.source_code",
                 "left join ops.loads as load on load.load_id = raw_row.load_id",
             ),
@@ -235,7 +240,7 @@ def table_checks(source: SourceTable) -> list[Check]:
                 where
                     load.source_code = {literal(source.source_code)}
                     and load.entity in ({entities})
-                    and load.outcome = 'success'
+                    and load.outcome in ('success', 'failed')
             """,  # noqa: S608
             relation=place,
         ),
@@ -269,6 +274,20 @@ def table_checks(source: SourceTable) -> list[Check]:
                 relation=place,
             )
         )
+    checks.append(
+        Check(
+            code="raw_values_complete",
+            severity=Severity.FINDING,
+            title="Значения записей прочитаны полностью",
+            meaning="У этих записей есть дата без года, которую нечем дополнить, или значение "
+            "другого типа; запись загружена без него, а поле названо в record.",
+            action="Объявите, когда сделана выгрузка (exported_on), или исправьте описание поля и "
+            "загрузите окно заново.",
+            column="record",
+            rows=_rows(source, "raw_row.record ?| array['incomplete_dates', 'discarded_values']"),
+            relation=place,
+        )
+    )
     return checks
 
 
@@ -301,7 +320,7 @@ def load_checks(sources: Iterable[SourceTable]) -> list[Check]:
                     coalesce(
                         rows_read <> rows_landed + rows_unchanged + rows_quarantined, true
                     ) as is_unexpected
-                from {{batch}} where outcome = 'success'
+                from {{batch}} where outcome in ('success', 'failed')
             """,  # noqa: S608
             relation=place,
         ),
@@ -388,6 +407,51 @@ def load_checks(sources: Iterable[SourceTable]) -> list[Check]:
                     state = 'open' as is_unexpected
                 from {{batch}}
             """,  # noqa: S608
+        ),
+        Check(
+            code="load_columns",
+            severity=Severity.FINDING,
+            title="Состав граф источника не менялся",
+            meaning="За последнюю неделю источник прислал графы, которых раньше не было, или в "
+            "последней загрузке нет объявленных; что с ними сделано, решает contract в описании.",
+            action="Объявите новые графы в описании источника, если они нужны; о пропавших "
+            "спросите поставщика и загрузите окно заново.",
+            column="unknown_columns",
+            rows=f"""
+                select
+                    max(load_id)::text as sample_id,
+                    coalesce(region_code, '—')
+                    || coalesce(': новые графы — ' || left(string_agg(
+                        name, ', ' order by name
+                    ) filter (where is_new), {COLUMNS_SHOWN}), '')
+                    || coalesce(': нет граф — ' || max(missing), '') as label,
+                    {group} as group_label,
+                    bool_or(is_new) or max(missing) is not null as is_unexpected
+                from (
+                    select
+                        source_code, entity, region_code, name,
+                        max(load_id) as load_id,
+                        max(latest_missing) as missing,
+                        coalesce(
+                            min(started_at) > first_at
+                            and min(started_at) > now() - interval '{NEWS_DAYS} days', false
+                        ) and name is not null as is_new
+                    from (
+                        select
+                            *,
+                            min(started_at) over one_source as first_at,
+                            first_value(found ->> 'missing_columns') over (
+                                one_source order by load_id desc
+                            ) as latest_missing
+                        from {{batch}} where outcome = 'success' and withdrawn_at is null
+                        window one_source as (partition by source_code, entity, region_code)
+                    ) as load
+                    left join lateral unnest(unknown_columns) as listed (name) on true
+                    group by source_code, entity, region_code, first_at, name
+                ) as columns_seen
+                group by source_code, entity, region_code
+            """,  # noqa: S608
+            relation=place,
         ),
         Check(
             code="load_last_attempt",

@@ -88,6 +88,16 @@ BREAKS: dict[tuple[Stage, str], Break] = {
         "update ops.loads set rows_read = rows_read + 1, rows_quarantined = 1 where entity = 'rows'"
     ),
     (Stage.RAW, "quarantine_open"): raw(_OPEN_ENTRY),
+    (Stage.RAW, "raw_values_complete"): raw(
+        "update raw.pos_messages set record = record || "
+        """'{"incomplete_dates": ["closed_at"]}' where native_id = '2'"""
+    ),
+    (Stage.RAW, "load_columns"): raw(
+        "insert into ops.loads (run_id, source_code, entity, region_code, started_at,"
+        " finished_at, outcome, unknown_columns) select 'r', 'pos', 'messages', 'tambov',"
+        " now() - age, now(), 'success', columns::text[] from (values"
+        " (interval '9 days', '{Район}'), ('1 day', '{Район,Участок}')) as seen (age, columns)"
+    ),
     (Stage.RAW, "load_last_attempt"): raw(
         "insert into ops.loads (run_id, source_code, entity, region_code, finished_at, outcome, "
         "error_class) values ('r', 'pos', 'messages', 'tambov', now(), 'failed', 'TimeoutError')"

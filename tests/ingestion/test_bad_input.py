@@ -15,6 +15,8 @@ import openpyxl
 import psycopg
 import pytest
 
+from expectations.runner import run
+from expectations.sources import source_tables
 from ingestion.clients import open311 as open311_client
 from ingestion.clients import register as register_client
 from ingestion.clients.transport import Transport
@@ -468,3 +470,41 @@ def test_what_left_the_window_gets_a_tombstone_and_what_lies_outside_it_does_not
     (load,) = platform.ingest(source, window=JANUARY)
     assert load.rows_tombstoned == 1
     assert platform.rows("select native_id from raw.within where is_deleted") == [("2",)]
+
+
+def test_good_rows_of_a_failed_load_are_no_fault_of_the_warehouse(
+    platform: Platform, make_source: MakeSource, tmp_path: Path
+) -> None:
+    path = tmp_path / "a.csv"
+    rows = [f"{n};Яма;{'вчера' if n % 2 else '01.02.2026'}" for n in range(40)]
+    path.write_text("\n".join(["id;text;got", *rows]) + "\n", encoding="utf-8")
+    source = make_source(
+        "half_bad",
+        f"""
+        kind: register
+        deadline: none
+        max_quarantined_share: 0.1
+        regions: [{{code: pskov, time_zone: Europe/Moscow, endpoint: "{path}"}}]
+        entities:
+          rows:
+            table: half_bad
+            role: case
+            kind: appeal
+            key: id
+            format: {{separator: ";"}}
+            formats: ["%d.%m.%Y"]
+            record: {{text: text, received_at: got}}
+        """,
+    )
+    (load,) = platform.ingest(source)
+    assert (load.outcome, load.rows_landed, load.rows_quarantined) == ("failed", 20, 20)
+
+    checks = run(
+        "raw",
+        database_url=platform.warehouse.url("transformer"),
+        run_id="half",
+        sources=source_tables([source]),
+    )
+
+    assert checks.failed_critical == []
+    assert "load_last_attempt" in {finding.check.code for finding in checks.findings}
