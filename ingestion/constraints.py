@@ -9,13 +9,13 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
 
 from ingestion.errors import RecordError
-from ingestion.registers.contract import Choices, Option, folded
+from ingestion.registers.contract import Choices, Option, folded, is_formula_text
 from ingestion.source import Entity, FieldRule
 
 WEEKDAYS = ("понедельник", "вторник", "среда", "четверг", "пятница", "суббота", "воскресенье")
@@ -23,10 +23,13 @@ WEEKDAYS = ("понедельник", "вторник", "среда", "четв�
 _ALIKE = 0.6
 _SHOWN = 60
 
+# What of a value stands in a reason: the value itself only where its owner alone reads it.
+Tell = Callable[[Any], str]
 
-def constraints(entity: Entity, regions: Collection[str]) -> Constraints | None:
+
+def constraints(entity: Entity, regions: Collection[str], tell: Tell) -> Constraints | None:
     """The judge of an entity's records for these regions; None when nothing is declared."""
-    judge = Constraints(entity, regions)
+    judge = Constraints(entity, regions, tell)
     return judge if judge.is_needed else None
 
 
@@ -37,10 +40,15 @@ class _List:
 
 
 class Constraints:
-    """Judges canonical records as they land: dates in ISO 8601, codes in place of words."""
+    """Judges canonical records as they land: dates in ISO 8601, codes in place of words.
 
-    def __init__(self, entity: Entity, regions: Collection[str]) -> None:
+    `tell` writes a value for a reason: `shown` for the file that goes back to its owner, its form
+    alone for everything that is stored or printed.
+    """
+
+    def __init__(self, entity: Entity, regions: Collection[str], tell: Tell) -> None:
         self._entity = entity
+        self._tell = tell
         self._rules = {name: rule for name, rule in entity.record.items() if _is_constrained(rule)}
         self._lists = {
             name: [_List(one.when, tuple(one.options(regions))) for one in rule.choices]
@@ -89,16 +97,16 @@ class Constraints:
             example = "" if rule.example is None else f": {shown(rule.example)}"
             raise RecordError(
                 "breaks_rule",
-                f"«{heading}»: «{shown(value)}» записано не так, как в образце{example}",
+                f"«{heading}»: «{self._tell(value)}» записано не так, как в образце{example}",
                 field=heading,
             )
-        _is_within(heading, rule, value)
+        self._is_within(heading, rule, value)
         if rule.weekday is not None:
             day = date.fromisoformat(str(value)[:10])
             if day.isoweekday() != rule.weekday:
                 raise RecordError(
                     "breaks_rule",
-                    f"«{heading}»: {shown(value)} — это {WEEKDAYS[day.weekday()]}, "
+                    f"«{heading}»: {self._tell(value)} — это {WEEKDAYS[day.weekday()]}, "
                     f"а нужен день недели «{WEEKDAYS[rule.weekday - 1]}»",
                     field=heading,
                 )
@@ -110,7 +118,8 @@ class Constraints:
             if other == rule.not_before and _is_before(value, known):
                 raise RecordError(
                     "breaks_rule",
-                    f"«{heading}»: {shown(value)} раньше, чем «{beside}» ({shown(known)})",
+                    f"«{heading}»: {self._tell(value)} раньше, чем «{beside}» "
+                    f"({self._tell(known)})",
                     field=heading,
                 )
             if other == rule.differs_from and value == known:
@@ -150,10 +159,31 @@ class Constraints:
             return
         raise RecordError(
             "not_in_list",
-            f"«{heading}»: «{shown(value)}» нет в списке"
+            f"«{heading}»: «{self._tell(value)}» нет в списке"
             + alike(str(value), [option.value for option in options]),
             field=heading,
         )
+
+    def _is_within(self, heading: str, rule: FieldRule, value: Any) -> None:
+        for bound, is_least in ((rule.minimum, True), (rule.maximum, False)):
+            if bound is None:
+                continue
+            held: Any = date.fromisoformat(str(value)[:10]) if isinstance(bound, date) else value
+            if (held < bound) if is_least else (held > bound):
+                raise RecordError(
+                    "out_of_bounds",
+                    f"«{heading}»: {self._tell(value)} {'меньше' if is_least else 'больше'} "
+                    f"допустимого ({shown(bound)})",
+                    field=heading,
+                )
+
+
+def formulas(fields: Mapping[str, Any]) -> Iterator[RecordError]:
+    """Every field of a row of a register that people keep whose cell holds a formula."""
+    for name, value in fields.items():
+        if is_formula_text(value):
+            told = f"«{name}»: формула вместо значения; вставьте только значение"
+            yield RecordError("formula", told, field=name)
 
 
 def _is_constrained(rule: FieldRule) -> bool:
@@ -201,7 +231,13 @@ def offered(choices: Collection[Choices], regions: Collection[str], day: date) -
 
 
 def shown(value: Any) -> str:
-    """A value as people write it: Russian dates, numbers without a tail, long texts cut."""
+    """A value as people write it, a long text cut."""
+    text = written(value)
+    return text if len(text) <= _SHOWN else text[: _SHOWN - 1] + "…"
+
+
+def written(value: Any) -> str:
+    """A value as people write it: Russian dates, numbers without a tail."""
     if isinstance(value, bool):
         return "да" if value else "нет"
     if isinstance(value, float):
@@ -212,10 +248,10 @@ def shown(value: Any) -> str:
         return f"{value:%d.%m.%Y}"
     text = str(value)
     if re.fullmatch(r"\d{4}-\d\d-\d\d", text):
-        return shown(date.fromisoformat(text))
+        return written(date.fromisoformat(text))
     if re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\S*", text):
-        return shown(datetime.fromisoformat(text))
-    return text if len(text) <= _SHOWN else text[: _SHOWN - 1] + "…"
+        return written(datetime.fromisoformat(text))
+    return text
 
 
 def alike(written: str, values: Collection[str]) -> str:
@@ -225,20 +261,6 @@ def alike(written: str, values: Collection[str]) -> str:
         spellings.setdefault(folded(value), value)
     near = difflib.get_close_matches(folded(written), spellings, n=1, cutoff=_ALIKE)
     return f"; похоже на «{spellings[near[0]]}»" if near else ""
-
-
-def _is_within(heading: str, rule: FieldRule, value: Any) -> None:
-    for bound, is_least in ((rule.minimum, True), (rule.maximum, False)):
-        if bound is None:
-            continue
-        held: Any = date.fromisoformat(str(value)[:10]) if isinstance(bound, date) else value
-        if (held < bound) if is_least else (held > bound):
-            raise RecordError(
-                "out_of_bounds",
-                f"«{heading}»: {shown(value)} {'меньше' if is_least else 'больше'} допустимого "
-                f"({shown(bound)})",
-                field=heading,
-            )
 
 
 def _is_before(value: Any, other: Any) -> bool:

@@ -227,6 +227,18 @@ ERROR_TEXTS: dict[str, ErrorText] = {
         "The file holds no header.",
         "Ask for the export again.",
     ),
+    "no_rows": ErrorText(
+        "A register that people keep came without a single record; nothing of it was deleted.",
+        "Ask for the filled file. A record that is over is closed by its state, not left out.",
+    ),
+    "other_register": ErrorText(
+        "The workbook was made for another register.",
+        "Load it as the register that the message names, or ask for the right file.",
+    ),
+    "other_region": ErrorText(
+        "The workbook was made for another region.",
+        "Load it for the region that the message names, or ask for the right file.",
+    ),
     "file_changing": ErrorText(
         "The file changed while it was read: somebody is still writing it.",
         "Nothing counts as vanished; run again when it is written. Declare `settle_seconds`, or "
@@ -272,6 +284,11 @@ ERROR_TEXTS: dict[str, ErrorText] = {
     "unknown_value": ErrorText(
         "A value is not in the declared list.",
         "Add it to `values` in the YAML, then `tsur replay`.",
+    ),
+    "formula": ErrorText(
+        "A cell of a register that people keep holds a formula, or a text that begins like one.",
+        "Ask the keeper of the register to paste the value in its place; `tsur register check` "
+        "marks every such cell of the file.",
     ),
     "missing_value": ErrorText(
         "A field that must be filled is empty.",

@@ -20,7 +20,7 @@ from zoneinfo import ZoneInfo
 
 import msgspec
 
-from ingestion.constraints import constraints
+from ingestion.constraints import constraints, formulas, shown
 from ingestion.errors import ContractBroken, RecordError
 from ingestion.moments import Moment, WithoutYear, is_plausible, parse_moment
 from ingestion.source import (
@@ -88,11 +88,20 @@ def shape(written: str) -> str:
     is told as it is: no letters, and too few digits for a phone or a document. Of anything else
     letters become `x` and digits `9`.
     """
-    shown = written[:_SHOWN] + ("…" if len(written) > _SHOWN else "")
+    return repr(_form(written))
+
+
+def _form(written: str) -> str:
+    part = written[:_SHOWN] + ("…" if len(written) > _SHOWN else "")
     has_letters = any(character.isalpha() for character in written)
     if has_letters or sum(character.isdigit() for character in written) > _MOST_DIGITS:
-        shown = _DIGIT.sub("9", _LETTER.sub("x", shown))
-    return repr(shown)
+        part = _DIGIT.sub("9", _LETTER.sub("x", part))
+    return part
+
+
+def form_shown(value: Any) -> str:
+    """The same of a value of a canonical record, dates and numbers as people write them."""
+    return _form(shown(value))
 
 
 _LETTER = re.compile(r"[^\W\d_]")
@@ -611,12 +620,15 @@ class Mapper:
         self._known = frozenset(name.split(".")[0] for name in known_fields(entity)) | {
             name for name in known_fields(entity) if not self._nested
         }
-        self._constraints = constraints(entity, {region.code})
+        self._constraints = constraints(entity, {region.code}, form_shown)
+        self._is_kept_by_people = entity.template is not None
         self.unknown: dict[str, None] = {}
 
     def native_id_of(self, fields: Fields, derived: Fields) -> str | None:
         """The native id when the declared key is filled, without touching anything else."""
         if self._key is None:
+            return None
+        if self._is_kept_by_people and any(e.field in self._entity.key for e in formulas(fields)):
             return None
         payload, taken = self._pseudonymiser.apply(fields)
         derived = self._pseudonymiser.apply_to_context(derived, taken)
@@ -684,6 +696,9 @@ class Mapper:
 
     def land(self, fields: Fields, derived: Fields, observed_at: datetime) -> Row:
         """One row. Raises RecordError naming the field that is to blame."""
+        if self._is_kept_by_people:
+            for error in formulas(fields):
+                raise error
         if not fields.keys() <= self._known:
             fields = self._met_unknown(fields)
         payload, identities = self._pseudonymiser.apply(fields)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from ingestion.clients.base import Delivery, LocalFile, Page, files_of
 from ingestion.clients.transport import Pace, Transport, without_secrets
 from ingestion.errors import FetchError
+from ingestion.formats.delivered import DeliveredFile
 from ingestion.formats.files import read_file
 from ingestion.source import Entity, FileTime, Region, Source, Window
 
@@ -104,7 +105,7 @@ class TableClient:
         )
 
     def _pages(self, entity: Entity, file: LocalFile) -> Iterator[Page]:
-        yield from read_file(file.path, entity, name=file.name, sha256=file.sha256, size=file.size)
+        yield from self._read(entity, DeliveredFile(file.path, file.name, file.sha256, file.size))
         # What was a whole table when it was measured may have been its beginning.
         size = file.path.stat().st_size
         if size != file.size:
@@ -116,19 +117,34 @@ class TableClient:
 
     def _remote_pages(self, entity: Entity, url: str, parameters: dict[str, str]) -> Iterator[Page]:
         with self._transport.fetch(url, parameters) as answer:
-            yield from read_file(
-                answer.path,
-                entity,
-                name=answer.address,
-                sha256=answer.sha256,
-                size=answer.size,
-                is_end_told=answer.is_end_told,
+            file = DeliveredFile(
+                answer.path, answer.address, answer.sha256, answer.size, answer.is_end_told
             )
+            yield from self._read(entity, file)
 
     def reread(self, entity: Entity, path: Path, name: str) -> Iterator[Page]:
         file = LocalFile.measure(path)
-        yield from read_file(path, entity, name=name, sha256=file.sha256, size=file.size)
+        yield from self._read(entity, DeliveredFile(path, name, file.sha256, file.size))
+
+    def _read(self, entity: Entity, file: DeliveredFile) -> Iterator[Page]:
+        return read_file(
+            file.path,
+            entity,
+            name=file.name,
+            sha256=file.sha256,
+            size=file.size,
+            is_end_told=file.is_end_told,
+        )
 
 
 class RegisterClient(TableClient):
     """A register that is always delivered whole."""
+
+    def _read(self, entity: Entity, file: DeliveredFile) -> Iterator[Page]:
+        pages = super()._read(entity, file)
+        if entity.template is None:
+            return pages
+        # Only registers that people keep need the library that writes their workbooks.
+        from ingestion.registers.returned import register_pages
+
+        return register_pages(pages, file, self._source, self._region)

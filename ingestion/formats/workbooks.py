@@ -7,7 +7,7 @@ import zlib
 from collections.abc import Iterator
 from fnmatch import fnmatchcase
 
-from python_calamine import CalamineError, CalamineSheet, CalamineWorkbook, SheetTypeEnum
+from python_calamine import CalamineError, CalamineWorkbook, SheetTypeEnum
 
 from ingestion.clients.base import Page
 from ingestion.formats.delivered import DeliveredFile
@@ -29,9 +29,13 @@ def read_workbook(file: DeliveredFile, entity: Entity) -> Iterator[Page]:
             told = ", ".join(workbook.sheet_names)
             raise file.refused("missing_sheet", f"declared: {entity.format.sheet}; found: {told}")
         for name in names:
-            sheet = workbook.get_sheet_by_name(name)
             found = {"sheet": name} if len(workbook.sheet_names) > 1 else {}
-            yield from table_pages(_rows(sheet), entity, file, found, sheet=name)
+            rows = _rows(workbook, name)
+            if entity.template is not None:
+                from ingestion.registers.returned import as_written
+
+                rows = as_written(rows, file, name)
+            yield from table_pages(_filled(rows), entity, file, found, sheet=name)
     except (CalamineError, zipfile.BadZipFile, OSError, ValueError, IndexError) as error:
         raise file.refused("broken_workbook", f"{type(error).__name__}: {error}") from None
 
@@ -45,8 +49,12 @@ def _sheets(workbook: CalamineWorkbook, declared: Format) -> list[str]:
     return [name for name in tables if fnmatchcase(name, declared.sheet)]
 
 
-def _rows(sheet: CalamineSheet) -> Iterator[Cells]:
-    for number, cells in enumerate(sheet.iter_rows(), start=1):
+def _rows(workbook: CalamineWorkbook, name: str) -> Iterator[Cells]:
+    yield from enumerate(workbook.get_sheet_by_name(name).iter_rows(), start=1)
+
+
+def _filled(rows: Iterator[Cells]) -> Iterator[Cells]:
+    for number, cells in rows:
         # Formatting leaves empty rows behind; they are no records.
         if any(cell != "" for cell in cells):
             yield number, cells

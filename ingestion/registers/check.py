@@ -12,8 +12,8 @@ import json
 import secrets
 from collections import defaultdict
 from collections.abc import Iterator
-from dataclasses import dataclass, field
-from datetime import date, datetime
+from dataclasses import dataclass, field, replace
+from datetime import datetime
 from typing import Any
 
 from openpyxl import Workbook
@@ -25,20 +25,22 @@ from openpyxl.worksheet.worksheet import Worksheet
 
 from ingestion.clients.base import Item
 from ingestion.clients.register import RegisterClient
-from ingestion.constraints import alike, constraints, shown, without_constraints
+from ingestion.constraints import alike, constraints, formulas, shown, without_constraints
 from ingestion.errors import RecordError, UnreadableAnswer
+from ingestion.formats.header import folded
 from ingestion.mapping import Mapper, known_fields, required_fields
 from ingestion.registers.columns import Column, columns_of, register_entity
-from ingestion.registers.contract import REMARKS_COLUMN, folded
+from ingestion.registers.contract import REMARKS_COLUMN
+from ingestion.registers.returned import NO_ROWS, stranger
 from ingestion.registers.template import head
 from ingestion.registers.workbook import (
-    MOST_CELLS,
     RegisterFileError,
     is_formula,
     labels_of,
     open_workbook,
     put,
     saved,
+    within_grid,
 )
 from ingestion.source import Entity, Region, Source
 from ingestion.spool import nameless_file
@@ -129,15 +131,14 @@ def check_register(
 
     `region` is the one that the template was made for, unless it is given; without either, what
     any region of the source may write is accepted. Raises NotARegisterError, UnknownRegionError,
-    and RegisterFileError for what is no workbook of this register.
+    and RegisterFileError for what is no workbook of this register and region.
     """
     entity = register_entity(source)
     book = open_workbook(content)
     labels = labels_of(book)
-    if labels.get("register", source.code) != source.code:
-        raise RegisterFileError(
-            f"Это файл реестра «{labels['register']}», а проверяется реестр «{source.code}»."
-        )
+    foreign = stranger(labels, source.code, region)
+    if foreign is not None:
+        raise RegisterFileError(f"{foreign[1]}.", foreign[0])
     region = region or labels.get("region")
     regions = [source.region(region)] if region else list(source.regions)
     sheet = _data_sheet(book, entity)
@@ -145,20 +146,15 @@ def check_register(
     _unmark(book, sheet, {folded(one.heading) for one in columns if one.is_required})
     heading = _read_heading(sheet, entity, columns)
     problems = [problem for _, problem in heading.problems]
-    formulas = list(_formulas(sheet, heading))
-    problems += formulas
     if problems:
         # The loader would refuse the file as a whole: it is given what of it can be told.
         content = _plain(sheet, entity, heading)
     items = _items(source, entity, regions[0], content)
     if not items:
-        problems.append(Problem(2, None, "no_rows", "В реестре нет ни одной записи"))
+        problems.append(Problem(2, None, "no_rows", NO_ROWS))
     judge = _Judge(source, entity, regions, columns, observed_at)
-    told = {(problem.row, problem.column) for problem in formulas}
     for item in items:
-        for problem in judge.problems(item):
-            if (problem.row, problem.column) not in told:
-                problems.append(problem)
+        problems += judge.problems(item)
     problems.sort(key=lambda problem: problem.row)
     marked = _mark(book, sheet, heading, problems) if problems else None
     return Checked(source.code, region, len(items), problems, marked)
@@ -172,11 +168,7 @@ def _data_sheet(book: Workbook, entity: Entity) -> Worksheet:
             f"В книге нет листа «{name}», есть: {', '.join(book.sheetnames)}. "
             "Данные реестра должны стоять на нём."
         )
-    if (sheet.max_row or 0) * (sheet.max_column or 0) > MOST_CELLS:
-        raise RegisterFileError(
-            f"Лист «{name}» занимает {sheet.max_row} строк и {sheet.max_column} столбцов: это "
-            "больше, чем бывает у реестра. Удалите пустые строки под таблицей и столбцы справа."
-        )
+    within_grid(name, sheet.max_row or 0, sheet.max_column or 0)
     return sheet
 
 
@@ -257,29 +249,15 @@ def _text(value: Any) -> str:
 # --- the rows ------------------------------------------------------------------------------------
 
 
-def _formulas(sheet: Worksheet, heading: _Heading) -> Iterator[Problem]:
-    names = {number: name for name, number in heading.places.items()}
-    for row in sheet.iter_rows():
-        for cell in row:
-            if is_formula(cell.value):
-                name = names.get(cell.column) or get_column_letter(cell.column)
-                yield Problem(
-                    cell.row,
-                    name,
-                    "formula",
-                    f"«{name}»: формула вместо значения; вставьте только значение",
-                )
-
-
 def _plain(sheet: Worksheet, entity: Entity, heading: _Heading) -> bytes:
-    """The known columns under their own names, without formulas, row by row as they stand."""
+    """The known columns under their own names, row by row as they stand."""
     book = Workbook(write_only=True)
     page = book.create_sheet(entity.format.sheet or sheet.title)
     places = list(heading.places.items())
     page.append([name for name, _ in places])
     for row in sheet.iter_rows(min_row=2, values_only=True):
         values = [row[number - 1] if number <= len(row) else None for _, number in places]
-        page.append([None if is_formula(value) else value for value in values])
+        page.append(["=" if is_formula(value) else value for value in values])
     content = io.BytesIO()
     book.save(content)
     return content.getvalue()
@@ -293,7 +271,9 @@ def _items(source: Source, entity: Entity, region: Region, content: bytes) -> li
             for page in client.reread(entity, path, f"{source.code}.xlsx"):
                 items += page.items if page.block is None else page.block.items()
     except UnreadableAnswer as error:
-        raise RegisterFileError(f"Файл не читается: {error.detail}") from None
+        error.content.close()
+        if error.code != "no_rows":
+            raise RegisterFileError(f"Файл не читается: {error.detail}", error.code) from None
     return items
 
 
@@ -326,7 +306,7 @@ class _Judge:
             name: mapper(record={name: rule}, key="content") for name, rule in reads.items()
         }
         self._entity = entity
-        self._constraints = constraints(entity, [one.code for one in regions])
+        self._constraints = constraints(entity, [one.code for one in regions], shown)
         self._columns = {column.heading: column for column in columns}
         self._observed_at = observed_at
         self._seen: dict[str, int] = {}
@@ -337,6 +317,11 @@ class _Judge:
         if item.error is not None:
             yield Problem(row, item.error.field, item.error.code, item.error.detail)
             return
+        computed = {one.field: one.detail for one in formulas(item.fields)}
+        for name, told in computed.items():
+            yield Problem(row, name, "formula", told)
+        # What else is wrong with the row is told as though these cells were empty.
+        item = replace(item, fields=item.fields | {str(name): "" for name in computed})
         found = list(self._key(item, row))
         refused = self._refused(item)
         if refused is not None:
@@ -344,7 +329,9 @@ class _Judge:
             # The loader has the last word, also where no single field explains it.
             found = found or [self._told(row, refused, item)]
         # An empty key is told once, whatever else reads the same column.
-        unique = {(one.column, one.kind): one for one in reversed(found)}
+        unique = {
+            (one.column, one.kind): one for one in reversed(found) if one.column not in computed
+        }
         order = list(self._columns)
         yield from sorted(
             unique.values(),
@@ -523,11 +510,3 @@ def _summarise(book: Workbook, problems: list[Problem]) -> None:
             put(cell, value)
             cell.alignment = _WRAPPED
     page.freeze_panes = "A4"
-
-
-def example_of(column: Column) -> Any:
-    """The example of a column as a person would type it into the cell."""
-    example = column.example
-    if isinstance(example, bool) or (isinstance(example, date) and column.type == "text"):
-        return shown(example)
-    return example

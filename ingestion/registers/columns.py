@@ -7,7 +7,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import date
 
-from ingestion.constraints import folded, offered, shown
+from ingestion.constraints import offered, shown
 from ingestion.registers.contract import Example
 from ingestion.source import Entity, FieldRule, FieldType, Source
 
@@ -167,8 +167,3 @@ def _first(
     ]
     fitting = offered(counting, regions, day) if counting else words
     return next(iter(fitting), "")
-
-
-def same_heading(one: str, other: str) -> bool:
-    """True when a heading is meant, however its spaces, case and Ё are written."""
-    return folded(one) == folded(other)

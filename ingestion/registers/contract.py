@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
@@ -19,12 +20,21 @@ REMARKS_COLUMN = "Что исправить"
 # What an example may be: as YAML reads it.
 Example = datetime | date | bool | int | float | str
 
-_QUOTES = str.maketrans(dict.fromkeys("«»“”„‟", '"') | {"–": "-", "—": "-", "ё": "е"})
+# The quotation marks are those that `match_key` of the models leaves out too.
+_ONE_SPELLING = str.maketrans(dict.fromkeys("«»“”„‟\"'", "") | {"–": "-", "—": "-", "ё": "е"})
 
 
 def folded(text: str) -> str:
-    """One spelling for what people write differently: case, spaces, Ё, quotation marks, dashes."""
-    return " ".join(text.split()).casefold().translate(_QUOTES)
+    """One spelling of a value: case, spaces, Ё, quotation marks, kinds of dashes do not count."""
+    return " ".join(text.casefold().translate(_ONE_SPELLING).split())
+
+
+def is_formula_text(value: Any) -> bool:
+    """True for a formula as a reader gives it, and for a text that a table program would compute.
+
+    Nobody keeps a register in formulas: what they show changes with the program and the day.
+    """
+    return isinstance(value, str) and value.startswith("=")
 
 
 @lru_cache
@@ -32,6 +42,18 @@ def seed_rows(seed: str) -> tuple[dict[str, str], ...]:
     """The rows of a seed of the reference. FileNotFoundError when there is none of that name."""
     with (SEEDS_FOLDER / seed).open(encoding="utf-8", newline="") as file:
         return tuple(csv.DictReader(file))
+
+
+@lru_cache
+def _sources_of(role: str) -> tuple[tuple[str, str, frozenset[str]], ...]:
+    """Code, description and regions of every declared source with records of a role."""
+    from ingestion.source import SOURCES_FOLDER, load_sources
+
+    return tuple(
+        (source.code, source.description.ru, frozenset(one.code for one in source.regions))
+        for source in load_sources(SOURCES_FOLDER, {}).values()
+        if any(entity.role == role for entity in source.entities.values())
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,14 +76,17 @@ class _Declaration(BaseModel):
 
 
 class Choices(_Declaration):
-    """Values that a field may hold: a column of a seed of the reference, or words.
+    """Values that a field may hold: a column of a seed of the reference, words, or sources.
 
     Of a seed with `region_code` only the rows of the region count, and with `where` only those
     that hold these values. `aliases` is its column of further spellings, separated by `|`. With
     `when` (canonical field → values) the list counts only for such records. `offered: false`:
-    accepted, but not in the drop-down.
+    accepted, but not in the drop-down. `sources: case` are the declared sources that deliver
+    records of the role for the region, by the name that the seed has for their `source_code`,
+    otherwise by their description; both are accepted, and so is the code.
     """
 
+    sources: str | None = None
     seed: str | None = None
     column: str | None = None
     aliases: str | None = None
@@ -72,8 +97,8 @@ class Choices(_Declaration):
 
     @model_validator(mode="after")
     def _there(self) -> Choices:
-        if (self.seed is None) == (not self.words):
-            raise ValueError("choices: give either a seed with its column, or words")
+        if bool(self.words) == (self.seed is not None or self.sources is not None):
+            raise ValueError("choices: give either a seed with its column, or words, or sources")
         if self.seed is None:
             return self
         try:
@@ -81,6 +106,7 @@ class Choices(_Declaration):
         except (OSError, IndexError):
             raise ValueError(f"choices: there is no seed {self.seed} with rows") from None
         wanted = {self.column, self.aliases, *self.where} - {None} if self.column else {""}
+        wanted |= {"source_code"} if self.sources else set()
         missing = sorted(str(name) for name in wanted if name not in known)
         if missing:
             raise ValueError(
@@ -93,6 +119,9 @@ class Choices(_Declaration):
         """Its values for the regions, whenever they were or will be valid, in the seed's order."""
         for word in self.words:
             yield Option(word, frozenset((folded(word),)))
+        if self.sources is not None:
+            yield from self._of_sources(self.sources, regions)
+            return
         if self.seed is None or self.column is None:
             return
         for row in seed_rows(self.seed):
@@ -108,6 +137,14 @@ class Choices(_Declaration):
                 _day(row.get("valid_from")),
                 _day(row.get("valid_to")),
             )
+
+    def _of_sources(self, role: str, regions: Collection[str]) -> Iterator[Option]:
+        rows = seed_rows(self.seed) if self.seed else ()
+        names = {row["source_code"]: row[self.column] for row in rows if self.column}
+        for code, description, delivered in _sources_of(role):
+            if not delivered.isdisjoint(regions):
+                spellings = {code, description, name := names.get(code, description)}
+                yield Option(name, frozenset(folded(one) for one in spellings))
 
 
 def _day(text: str | None) -> date | None:

@@ -18,7 +18,7 @@ from openpyxl.utils.datetime import to_excel
 from openpyxl.worksheet.datavalidation import DataValidation
 from openpyxl.worksheet.worksheet import Worksheet
 
-from ingestion.constraints import shown
+from ingestion.constraints import shown, written
 from ingestion.registers.columns import Column, columns_of, register_entity
 from ingestion.registers.contract import Template, seed_rows
 from ingestion.registers.workbook import label, put, saved
@@ -104,11 +104,11 @@ def _write_data(sheet: Worksheet, columns: list[Column]) -> None:
 
 def _width(column: Column) -> float:
     longest_word = max(len(word) for word in column.heading.split())
-    written = [len(shown(column.example)), longest_word + 5, len(column.heading) / 2 + 4]
+    wanted = [len(shown(column.example)), longest_word + 5, len(column.heading) / 2 + 4]
     if column.type == "raw" or (column.type == "text" and not column.words):
-        written.append(len(column.explanation) / 3)
-    written += [len(word) * 0.8 for word in column.words]
-    return min(max(_NARROWEST, *written), _WIDEST)
+        wanted.append(len(column.explanation) / 3)
+    wanted += [len(word) * 0.8 for word in column.words]
+    return min(max(_NARROWEST, *wanted), _WIDEST)
 
 
 def _number_format(column: Column) -> str:
@@ -199,6 +199,7 @@ def _write_notes(
     sheet.cell(1, 1).font = Font(bold=True, size=14)
     sheet.row_dimensions[1].height = 22
     top = len(lines) + 2
+    key = [column.heading for column in columns if column.is_key]
     headings = ("Столбец", "Что писать", "Обязателен", "Допустимые значения", "Пример")
     for number, (heading, width) in enumerate(
         zip(headings, (30, 60, 17, 44, 36), strict=True), start=1
@@ -211,9 +212,9 @@ def _write_notes(
         told = (
             column.heading,
             column.explanation,
-            _need(column),
+            _need(column, key),
             _allowed(column),
-            shown(column.example),
+            written(column.example),
         )
         for number, text in enumerate(told, start=1):
             cell = sheet.cell(row, number)
@@ -232,9 +233,10 @@ def _grounds(template: Template, region: str) -> str:
     return f"{name}: {act}, {template.clauses[region]}"
 
 
-def _need(column: Column) -> str:
+def _need(column: Column, key: list[str]) -> str:
     if column.is_key:
-        return "да, не повторяется" if column.rule is None else "да"
+        others = ", ".join(f"«{heading}»" for heading in key if heading != column.heading)
+        return f"да, не повторяется вместе с {others}" if others else "да, не повторяется"
     if column.is_required:
         return "да"
     return "иногда" if column.rule is not None and column.rule.required_when else "нет"

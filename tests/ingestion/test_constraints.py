@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from ingestion.constraints import Constraints, constraints
+from ingestion.constraints import Constraints, constraints, shown
 from ingestion.errors import RecordError, SourceDefinitionError
 from ingestion.source import Source
 
@@ -44,7 +44,7 @@ GOOD: dict[str, Any] = {"declared_on": "2026-10-05", "state": "draft"}
 
 def judge(make_source: MakeSource, *regions: str) -> Constraints:
     entity = make_source("indicators_of_tests", REGISTER).entities["rows"]
-    return Constraints(entity, regions or ("tambov",))
+    return Constraints(entity, regions or ("tambov",), shown)
 
 
 def wrong(judged: Constraints, **fields: Any) -> list[tuple[str | None, str]]:
@@ -84,6 +84,8 @@ def test_a_value_is_held_to_what_its_field_declares(
         "Министерство здравоохранения Тамбовской области",
         "министерство  здравоохранения тамбовской области",
         "Минздрав Тамбовской области",
+        "«Минздрав Тамбовской области»",
+        "Министерство 'здравоохранения' „Тамбовской” области",
     ],
 )
 def test_a_name_of_the_reference_is_known_however_it_is_spelled(
@@ -135,7 +137,7 @@ def test_a_source_that_demands_nothing_has_no_judge(make_source: MakeSource) -> 
           rows: {table: plain, role: case, kind: appeal, key: [id], record: {text: Text}}
         """,
     )
-    assert constraints(plain.entities["rows"], ["tambov"]) is None
+    assert constraints(plain.entities["rows"], ["tambov"], shown) is None
 
 
 TEMPLATE = """

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import zipfile
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from typing import Any
@@ -147,3 +148,13 @@ def marked(found: Checked) -> Workbook:
     """The workbook that goes back."""
     assert found.marked is not None
     return load_workbook(io.BytesIO(found.marked))
+
+
+def repacked(content: bytes, part: str, changed_to: Callable[[bytes], bytes]) -> bytes:
+    """The workbook with one of its parts made anew."""
+    packed = io.BytesIO()
+    with zipfile.ZipFile(io.BytesIO(content)) as old, zipfile.ZipFile(packed, "w") as new:
+        for name in old.namelist():
+            body = old.read(name)
+            new.writestr(name, changed_to(body) if name == part else body, zipfile.ZIP_DEFLATED)
+    return packed.getvalue()

@@ -11,6 +11,8 @@ import pytest
 from openpyxl import Workbook, load_workbook
 from openpyxl.worksheet.formula import ArrayFormula
 
+from ingestion.errors import ERROR_TEXTS
+from ingestion.registers.check import KINDS
 from ingestion.registers.template import write_template
 from ingestion.registers.workbook import RegisterFileError, is_formula
 from ingestion.source import SOURCES_FOLDER, Source, load_source
@@ -24,6 +26,7 @@ from tests.ingestion.registers.conftest import (
     changed,
     check,
     marked,
+    repacked,
     told,
 )
 
@@ -38,8 +41,15 @@ def is_marked(book: Workbook, address: str) -> bool:
 def test_a_register_that_is_right_is_passed_and_nothing_is_written(
     small: Source, fill: Fill
 ) -> None:
-    found = check(small, fill(GOOD, changed(number="М-2", Блок="жкх", Срок="2026-07-01")))
-    assert (found.problems, found.rows, found.marked) == ([], 2, None)
+    found = check(
+        small,
+        fill(
+            GOOD,
+            changed(number="М-2", Блок="жкх", Срок="2026-07-01"),
+            changed(number="М-3", Блок="«Дороги»"),
+        ),
+    )
+    assert (found.problems, found.rows, found.marked) == ([], 3, None)
     assert found.region == "tambov"
 
 
@@ -173,6 +183,18 @@ def test_a_column_may_come_under_its_other_name_and_is_marked_there(
     assert is_marked(book, "G2")
 
 
+@pytest.mark.parametrize("heading", ["«Срок»", '"Срок"'])
+def test_a_heading_that_the_loader_would_not_find_is_told(
+    small: Source, fill: Fill, heading: str
+) -> None:
+    headings = [heading if name == "Срок" else name for name in HEADINGS]
+    assert (1, "G", "unknown_column") in told(check(small, fill(GOOD, headings=headings)))
+
+
+def test_every_kind_of_problem_is_on_the_page_of_errors() -> None:
+    assert set(KINDS) <= set(ERROR_TEXTS)
+
+
 def test_a_column_of_one_s_own_and_one_without_a_name_are_refused(
     small: Source, fill: Fill
 ) -> None:
@@ -263,8 +285,9 @@ def test_a_file_of_another_register_or_region_is_refused(small: Source, fill: Fi
     other = load_source(SOURCES_FOLDER / "votes.yml", {})
     with pytest.raises(RegisterFileError, match="Это файл реестра «votes»"):
         check(small, write_template(other, "tambov", NOW.date()))
-    found = check(small, fill(GOOD), region="pskov")
-    assert told(found) == {(2, "Исполнитель", "not_in_list")}
+    with pytest.raises(RegisterFileError, match="региона «tambov», а назван регион «pskov»"):
+        check(small, fill(GOOD), region="pskov")
+    assert check(small, fill(GOOD), region="tambov").problems == []
 
 
 def test_a_workbook_from_elsewhere_is_checked_for_all_regions(small: Source) -> None:
@@ -296,19 +319,18 @@ def test_a_cut_off_workbook_is_refused(small: Source, fill: Fill) -> None:
         check(small, fill(GOOD)[:-700])
 
 
-def repacked(content: bytes, part: str, replacement: bytes) -> bytes:
-    packed = io.BytesIO()
-    with zipfile.ZipFile(io.BytesIO(content)) as old, zipfile.ZipFile(packed, "w") as new:
-        for name in old.namelist():
-            body = replacement if name == part else old.read(name)
-            new.writestr(name, body, zipfile.ZIP_DEFLATED)
-    return packed.getvalue()
+def test_a_formula_in_the_key_or_alone_in_its_row_is_told(small: Source, fill: Fill) -> None:
+    book = load_workbook(io.BytesIO(fill(GOOD, changed(number="=1+1", Мера=None))))
+    book["Данные"]["F7"] = "=SUM(F2:F3)"
+    assert {(3, "№ меры", "formula"), (3, "Мера", "missing_value"), (7, "Начало", "formula")} <= (
+        told(check(small, bytes_of(book)))
+    )
 
 
 def test_an_archive_that_unpacks_to_too_much_is_refused_before_it_is_unpacked(
     small: Source, fill: Fill, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    bomb = repacked(fill(GOOD), "xl/worksheets/sheet1.xml", bytes(60 << 20))
+    bomb = repacked(fill(GOOD), "xl/worksheets/sheet1.xml", lambda _: bytes(60 << 20))
     assert len(bomb) < 1 << 20
     monkeypatch.setattr(zipfile.ZipFile, "open", None)
     with pytest.raises(RegisterFileError, match="больше, чем бывает у реестра"):
@@ -323,7 +345,7 @@ def test_entities_in_xml_are_refused(small: Source, fill: Fill) -> None:
         "</worksheet>"
     )
     with pytest.raises(RegisterFileError, match="не открывается"):
-        check(small, repacked(fill(GOOD), "xl/worksheets/sheet1.xml", sheet.encode()))
+        check(small, repacked(fill(GOOD), "xl/worksheets/sheet1.xml", lambda _: sheet.encode()))
 
 
 def test_a_cell_at_the_far_end_is_told_and_not_walked_to(small: Source, fill: Fill) -> None:

@@ -25,6 +25,7 @@ REGISTERS = [
     if any(entity.template is not None for entity in source.entities.values())
 ]
 TODAY = NOW.date()
+NAMES = "data_sources.csv"
 
 
 def template(source: Source, region: str | None = "tambov", day: date = TODAY) -> Workbook:
@@ -112,6 +113,42 @@ def test_lists_hold_the_reference_of_the_region_only(small: Source) -> None:
     # The eight sector blocks; short names are accepted, but not offered.
     assert len(options(template(small), "Блок")) == 8
     assert options(template(small), "Состояние") == ["Запланирована", "Выполнена"]
+
+
+def test_corrections_are_of_every_source_that_delivers_cases_for_the_region() -> None:
+    cases = {
+        source.code: source
+        for source in SOURCES.values()
+        if any(entity.role == "case" for entity in source.entities.values())
+        and any(region.code == "tambov" for region in source.regions)
+    }
+    assert {"edms_59fz", "incident_management", "vk_search", "local_media"} <= set(cases)
+    book = template(SOURCES["corrections"])
+    offered = options(book, "Источник")
+    named = {row["source_code"]: row["source_name"] for row in contract.seed_rows(NAMES)}
+    assert offered == [named.get(code, source.description.ru) for code, source in cases.items()]
+    # What is no source of the region is refused; a code says the same as a name.
+    assert named["kursk_messages"] not in offered
+    row = ("edms_59fz", "1", "Конфликт", "да", "Прочитано", "Пример П. П.", "05.10.2026", None)
+    book["Данные"].append(row)
+    book["Данные"].append((named["kursk_messages"], *row[1:]))
+    found = check(SOURCES["corrections"], bytes_of(book))
+    assert [(one.row, one.column) for one in found.problems] == [(3, "Источник")]
+
+
+def needs(source: Source) -> dict[Any, Any]:
+    """What «Пояснения» says of each column: may it be empty, may it repeat."""
+    rows = template(source)["Пояснения"].iter_rows(values_only=True)
+    return {row[0]: row[2] for row in rows if len(row) > 2}
+
+
+def test_of_a_key_of_several_columns_only_the_combination_does_not_repeat(small: Source) -> None:
+    assert needs(small)["№ меры"] == "да, не повторяется"
+    told = needs(SOURCES["surveys"])
+    assert told["№ опроса"] == "да, не повторяется вместе с «№ вопроса», «№ ответа»"
+    # Also where a rule reads the column.
+    assert needs(SOURCES["project_risks"])["Код проекта"] == "да, не повторяется вместе с «№ риска»"
+    assert needs(SOURCES["official_pages"])["Адрес страницы"] == "да, не повторяется"
 
 
 def test_lists_hold_what_is_valid_on_the_day(
