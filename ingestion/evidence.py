@@ -85,11 +85,13 @@ class Writer:
         native_id: str | None = None,
         row_number: int | None = None,
         sha256: str | None = None,
+        file_name: str | None = None,
         lasting: bytes | None = None,
     ) -> None:
         """Keep one record.
 
-        `lasting` is what of the content makes a version, where that is less than all of it.
+        `file_name` is the file or answer it was in, otherwise that of the load. `lasting` is what
+        of the content makes a version, where that is less than all of it.
         """
         digest = hashlib.sha256(content if lasting is None else lasting).digest()
         if native_id is None:
@@ -101,7 +103,7 @@ class Writer:
                 native_id=native_id,
                 sealed=self._vault.seal(content),
                 fingerprint=self._fingerprint(digest, self._seen[digest]),
-                file_name=self._place.file_name,
+                file_name=file_name or self._place.file_name,
                 sha256=sha256,
                 row_number=row_number,
             )

@@ -395,6 +395,7 @@ class Landing:
                 native_id=refused.native_id,
                 row_number=refused.row_number,
                 sha256=converted.page.sha256,
+                file_name=converted.page.name,
             )
         is_full = self._waiting >= _BATCH_ROWS or self._line_bytes >= _BATCH_BYTES
         if is_full and not self._is_at_once:

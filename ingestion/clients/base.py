@@ -67,6 +67,7 @@ class Block(Protocol):
 class Page:
     """Some items that came together, or a block of them.
 
+    `name` tells their answer where a delivery has many: the place of what goes to quarantine.
     `sha256` is that of the file or answer they were in. `found` is what reading it told about
     its form: encoding, separator, sheet, layout. `is_end_told` is False when nobody tells whether
     the file or answer went on: its last records may be missing, so absence says nothing.
@@ -79,6 +80,7 @@ class Page:
     block: Block | None = None
     found: dict[str, str] = field(default_factory=dict)
     is_end_told: bool = True
+    name: str | None = None
 
     def emptied(self) -> Page:
         """The page without its items."""

@@ -11,6 +11,9 @@ Only public walls that the YAML names are read, and `extended` stays 0: no profi
 
 Recorded answers (an entity with `recorded`) are asked for by method, as many as the listing says;
 `offset` is then the number of the answer, from 0.
+
+Every page is named by its method and what tells it from others (owner, post, offset), never by the
+token: the name is the place of what goes to quarantine.
 """
 
 from __future__ import annotations
@@ -47,7 +50,8 @@ _NO_COMMENTS = frozenset({15, 18, 30, 212, 213})
 # Too many a second is no failure but the pace: it is waited out longer than an outage.
 _PACE = 6
 _PACE_ATTEMPTS = 40
-
+# What tells an answer of a method from its others.
+_PLACE = ("q", "start_time", "end_time", "owner_id", "post_id", "comment_id", "offset")
 
 _COMMENT_METHODS = frozenset(
     {
@@ -117,8 +121,13 @@ class VkClient:
 
     # --- calls ---------------------------------------------------------------------------------
 
-    def _call(self, method: str, parameters: dict[str, Any]) -> tuple[Any, Page]:
-        """The `response` of a method and an empty page that carries its bytes."""
+    def _call(
+        self, method: str, parameters: dict[str, Any], *, read: int | None = None
+    ) -> tuple[Any, Page]:
+        """The `response` of a method and an empty page that carries its bytes and its name.
+
+        `read` is how many records came before it, for a method that has no `offset`.
+        """
         try:
             for attempt in Retrying(
                 retry=retry_if_exception_type(_Busy),
@@ -128,17 +137,31 @@ class VkClient:
                 reraise=True,
             ):
                 with attempt:
-                    response, page = self._once(method, parameters)
+                    response, page = self._once(method, parameters, read)
         except _Busy as failure:
             raise failure.error from None
         return response, page
+
+    def _place(self, method: str, parameters: dict[str, Any], read: int | None) -> str:
+        """The name of an answer. A person is no part of it: only communities are named."""
+        told = {**parameters, "offset": parameters.get("offset", read)}
+        if told.get("owner_id", 0) > 0:
+            numbers = [wall.owner_id for wall in self._region.walls]
+            del told["owner_id"]
+            told = {"wall": numbers.index(parameters["owner_id"]) + 1, **told}
+        chosen = [name for name in ("wall", *_PLACE) if told.get(name) is not None]
+        return f"{self._region.endpoint}/method/{method}?" + "&".join(
+            f"{name}={told[name]}" for name in chosen
+        )
 
     def _stop(self, state: RetryCallState) -> bool:
         failure = state.outcome.exception() if state.outcome else None
         is_pace = isinstance(failure, _Busy) and failure.number == _PACE
         return state.attempt_number >= (_PACE_ATTEMPTS if is_pace else self._source.attempts)
 
-    def _once(self, method: str, parameters: dict[str, Any]) -> tuple[Any, Page]:
+    def _once(
+        self, method: str, parameters: dict[str, Any], read: int | None = None
+    ) -> tuple[Any, Page]:
         limit = self._source.max_calls
         if limit is not None and self._transport.calls >= limit:
             raise FetchError(
@@ -149,8 +172,9 @@ class VkClient:
         url = f"{self._region.endpoint}/method/{method}"
         with self._transport.fetch(url, form=form) as answer:
             content = answer.read()
-            page = Page([], sha256=answer.sha256, bytes_read=answer.size)
-        document = parse_json(content, f"{answer.address}")
+            place = self._place(method, parameters, read)
+            page = Page([], sha256=answer.sha256, bytes_read=answer.size, name=place)
+        document = parse_json(content, place)
         if isinstance(document, dict) and isinstance(document.get("error"), dict):
             # `request_params` of the envelope repeat the token: only code and message are kept.
             number = int(document["error"].get("error_code") or 0)
@@ -159,7 +183,7 @@ class VkClient:
             if number in _WAITS:
                 raise _Busy(number, error)
             raise error
-        return _response(document, content, answer.address), page
+        return _response(document, content, place), page
 
     # --- walls ---------------------------------------------------------------------------------
 
@@ -168,9 +192,12 @@ class VkClient:
             yield from self._wall(wall, window)
 
     def _wall(self, wall: Wall, window: Window) -> Iterator[Page]:
+        """The pages of a wall, back to the start of the window: what they lack is not there."""
         size = min(self._source.page_size, 100)
         offset = 0
         read: list[tuple[int, int]] = []
+        known: int | None = None
+        passed: set[tuple[int, int]] = set()
         while True:
             response, page = self._call(
                 "wall.get", {"owner_id": wall.owner_id, "count": size, "offset": offset}
@@ -185,20 +212,28 @@ class VkClient:
                 if count and post.get("date", 0) >= window.start.timestamp():
                     read.append((int(post["id"]), int(count)))
             yield page
-            offset += len(found)
+            total = _count(response, "count")
+            gone = 0 if known is None else known - total
+            known = total
+            if gone > 0:
+                # Posts were deleted meanwhile, and others moved up into what had been read.
+                if (offset, total) in passed:
+                    raise FetchError("paging_stuck", page.name or "wall.get")
+                passed.add((offset, total))
+                offset = max(0, offset - gone)
+                continue
+            # An empty page before the end holds posts that are not for everybody.
+            offset += len(found) or size
             # Walls are listed from the newest; a pinned post stands first whatever its date.
             dates = [
                 post.get("date", 0)
                 for post in found
                 if isinstance(post, dict) and not post.get("is_pinned")
             ]
-            if (
-                not found
-                or offset >= _count(response, "count")
-                or (dates and max(dates) < window.start.timestamp())
-            ):
+            if offset >= total or (dates and max(dates) < window.start.timestamp()):
                 break
-        self._read_posts[wall.owner_id, window] = read
+        # A post that came twice is asked for its comments once.
+        self._read_posts[wall.owner_id, window] = list(dict(read).items())
 
     def _comments(self, window: Window) -> Iterator[Page]:
         for wall in self._region.walls:
@@ -265,7 +300,7 @@ class VkClient:
         read = 0
         passed: set[str] = set()
         while True:
-            response, page = self._call(SEARCH, parameters)
+            response, page = self._call(SEARCH, parameters, read=read)
             is_full = _count(response, "total_count", "count") > _SEARCH_REACH
             if is_full and not read and first < last:
                 yield page
@@ -318,14 +353,15 @@ class VkClient:
             response, page = self._once(method, {"offset": number, "count": 100})
         except UnreadableAnswer as error:
             kept = RecordError(error.code, error.detail)
-            return Page([Item({}, error=kept, raw=error.content.read())])
+            return Page([Item({}, error=kept, raw=error.content.read())], name=error.name)
         except (VkApiError, _Busy) as failure:
             # A recorded error is an answer too; a refused token is the server's own.
             error_told = failure.error if isinstance(failure, _Busy) else failure
             if error_told.code == "http_unauthorised":
                 raise error_told from None
             kept = RecordError("api_error", error_told.detail)
-            return Page([Item({}, error=kept, raw=error_told.detail.encode())])
+            name = self._place(method, {"offset": number}, None)
+            return Page([Item({}, error=kept, raw=error_told.detail.encode())], name=name)
         page.items = list(items_of(response, method=method))
         return page
 
@@ -374,6 +410,7 @@ def items_of(
 ) -> Iterator[Item]:
     """The posts and comments of an answer, replies in threads as records of their own.
 
+    `row_number` is the place in the answer, from 1; a reply has that of its comment.
     What is neither is yielded with an error, so that it is counted with its reason.
     """
     listed = response.get("items") if isinstance(response, dict) else response
@@ -388,8 +425,10 @@ def items_of(
     if post_id is None:
         post_id = _shared(found, "post_id") if _looks_like_comments(found, method) else None
     is_comments = _looks_like_comments(found, method)
-    for item in found:
-        yield from _flat(item, is_comments, owner_id, post_id, None)
+    for number, item in enumerate(found, start=1):
+        for one in _flat(item, is_comments, owner_id, post_id, None):
+            one.row_number = number
+            yield one
 
 
 def _flat(

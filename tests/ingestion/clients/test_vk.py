@@ -15,6 +15,8 @@ from requests import PreparedRequest
 from ingestion.clients import vk as vk_client
 from ingestion.clients.transport import Transport
 from ingestion.source import Source, Window
+from ingestion.source import Wall as DeclaredWall
+from tests.ingestion.clients.loopback import shipped
 from tests.ingestion.conftest import Platform
 
 MakeSource = Callable[..., Source]
@@ -286,6 +288,135 @@ def test_a_load_that_needs_more_calls_than_allowed_keeps_what_it_has_read(
     assert (load.rows_landed, load.calls) == (6, 3)
 
 
+def declared(name: str, page_size: int = 2) -> Source:
+    """The walls as they are shipped, one of them, in pages of two."""
+    source = shipped("vk", name, TSUR_SANDBOX_URL=URL, TSUR_VK_TOKEN=TOKEN)
+    region = source.region("tambov")
+    one = region.model_copy(update={"endpoint": URL, "walls": (DeclaredWall(owner_id=-7),)})
+    return source.model_copy(update={"regions": (one,), "page_size": page_size})
+
+
+def gone(platform: Platform, table: str) -> list[str]:
+    return [key for (key,) in platform.rows(f"select native_id from raw.{table} where is_deleted")]
+
+
+def test_a_post_that_left_its_wall_was_deleted_unless_it_is_older_than_the_window(
+    platform: Platform, portal: responses.RequestsMock, waits: list[float]
+) -> None:
+    posts = [post(5, -7), post(4, 1001), post(3, 1001, OLD), post(2, 1001, OLD)]
+    wall = Wall({"wall.get": paged(posts), "wall.getComments": paged([])})
+    listen(portal, wall)
+    source = declared("left")
+    platform.ingest(source, window=WINDOW)
+    del posts[1]  # in the window
+    del posts[-1]  # before it
+    loads = platform.ingest(source, window=WINDOW)
+    assert [one.rows_tombstoned for one in loads] == [1, 0]
+    assert gone(platform, "left_posts") == ["-7_4"]
+
+
+def test_a_deletion_while_the_wall_is_read_hides_no_other_post(
+    platform: Platform, portal: responses.RequestsMock, waits: list[float]
+) -> None:
+    posts = [post(number, 1001) for number in range(9, 0, -1)]
+    wall = Wall({"wall.get": paged(posts), "wall.getComments": paged([])})
+    listen(portal, wall)
+    source = declared("moved")
+    platform.ingest(source, window=WINDOW)
+
+    def shrinking(form: dict[str, str]) -> Any:
+        answer = paged(posts)(form)
+        if form["offset"] == "2" and len(posts) == 9:
+            del posts[0]
+        return answer
+
+    wall = Wall({"wall.get": shrinking, "wall.getComments": paged([])})
+    portal.reset()
+    listen(portal, wall)
+    loads = platform.ingest(source, window=WINDOW)
+    assert [one.outcome for one in loads] == ["success", "success"]
+    # It was on the wall when this run read it; the next one finds that it has gone.
+    assert gone(platform, "moved_posts") == []
+    platform.ingest(source, window=WINDOW)
+    assert gone(platform, "moved_posts") == ["-7_9"]
+
+
+def test_a_wall_is_read_past_a_page_of_posts_that_are_not_for_everybody(
+    platform: Platform, portal: responses.RequestsMock, waits: list[float]
+) -> None:
+    posts = [post(number, 1001) for number in range(6, 0, -1)]
+
+    def hiding(form: dict[str, str]) -> Any:
+        answer = paged(posts)(form)
+        if form["offset"] == "2":
+            answer["response"]["items"] = []
+        return answer
+
+    listen(portal, Wall({"wall.get": hiding, "wall.getComments": paged([])}))
+    platform.ingest(declared("hidden"), window=WINDOW)
+    numbers = [one["native_id"] for one in platform.records("hidden_posts")]
+    assert sorted(numbers) == ["-7_1", "-7_2", "-7_5", "-7_6"]
+
+
+def test_reposts_are_marked(
+    platform: Platform, portal: responses.RequestsMock, waits: list[float]
+) -> None:
+    original = post(77, 1002, OLD)
+    posts = [post(2, 1001, copy_history=[original]), post(1, 1001)]
+    listen(portal, Wall({"wall.get": paged(posts), "wall.getComments": paged([])}))
+    platform.ingest(declared("shared"), window=WINDOW)
+    landed = {one["native_id"]: one["is_repost"] for one in platform.records("shared_posts")}
+    assert landed == {"-7_2": True, "-7_1": False}
+
+
+def test_what_is_quarantined_names_its_answer_and_its_place_there(
+    platform: Platform, portal: responses.RequestsMock, waits: list[float]
+) -> None:
+    posts = [
+        *(post(number, 1001, comments={"count": 3}) for number in (9, 8)),
+        post(7, 1001),
+        {"id": 6, "type": "wall_photo", "date": NEW},
+    ]
+    comments = [
+        {"id": 11, "owner_id": -7, "post_id": 9, "from_id": 1001, "date": NEW},
+        {"id": 12, "owner_id": -7, "post_id": 9, "from_id": 1001, "date": NEW},
+        {"id": 13, "owner_id": -7, "post_id": 9, "from_id": 1001, "date": "вчера"},
+    ]
+
+    def under(form: dict[str, str]) -> Any:
+        found = comments if form["post_id"] == "9" else comments[:0]
+        return paged(found)(form)
+
+    listen(portal, Wall({"wall.get": paged(posts), "wall.getComments": under}))
+    platform.ingest(declared("placed"), window=WINDOW)
+    places = platform.rows(
+        "select file_name, row_number from ops.quarantine where source_code = 'placed' order by 1"
+    )
+    assert places == [
+        (f"{URL}/method/wall.get?owner_id=-7&offset=2", 2),
+        (f"{URL}/method/wall.getComments?owner_id=-7&post_id=9&offset=2", 1),
+    ]
+
+
+def test_the_place_of_an_answer_names_no_person(
+    platform: Platform, portal: responses.RequestsMock, waits: list[float]
+) -> None:
+    def strange(form: dict[str, str]) -> Any:
+        return {"other": 1}
+
+    listen(portal, Wall({"wall.get": strange, "wall.getComments": strange}))
+    source = declared("personal")
+    region = source.regions[0].model_copy(
+        update={"walls": (DeclaredWall(owner_id=4004), DeclaredWall(owner_id=-7))}
+    )
+    platform.ingest(source.model_copy(update={"regions": (region,)}), window=WINDOW)
+    places = platform.rows(
+        "select file_name, reason from ops.quarantine where source_code = 'personal'"
+    )
+    assert {place for place, _ in places} == {f"{URL}/method/wall.get?wall=1&offset=0"}
+    assert "4004" not in platform.stored_text("personal_posts")
+
+
 RECORDED: dict[str, list[Any]] = {
     "newsfeed.get": [
         {
@@ -336,6 +467,9 @@ def test_every_recorded_item_is_accounted_for_and_profiles_do_not_land(
     (load,) = platform.ingest(source)
     assert (load.rows_read, load.rows_landed, load.rows_quarantined) == (9, 4, 5)
     assert load.is_balanced
+    places = platform.rows("select file_name from ops.quarantine where source_code = 'recorded'")
+    assert (f"{URL}/method/wall.delete?offset=0",) in places
+    assert (f"{URL}/method/wall.get?offset=0",) in places
     codes = sorted(code for code, _, _ in platform.quarantine("recorded"))
     assert codes == ["api_error", "no_item", "no_item", "not_a_post", "not_a_post"]
     landed = {r["native_id"]: r for r in platform.records("recorded")}
