@@ -657,13 +657,35 @@ def sandbox_truth(
     output: Annotated[Path, typer.Option(help="Folder for the JSON Lines files.")],
 ) -> None:
     """What the sandbox of this home has made. Example: tsur sandbox truth --output truth"""
+    _sandbox("truth", "--output", str(output))
+
+
+@sandbox_app.command("files")
+def sandbox_files(
+    output: Annotated[Path, typer.Option(help="Folder for the exports, a folder a source.")],
+    region: Annotated[str | None, typer.Option(help="One region; otherwise all.")] = None,
+    cases: Annotated[
+        int | None, typer.Option(min=1, help="Size of the world; otherwise that of the sandbox.")
+    ] = None,
+) -> None:
+    """Exports as people bring them, and their variables. Example: tsur sandbox files --output x"""
+    # The last of two equal options counts.
+    size = [] if cases is None else ["--cases", str(cases)]
+    _sandbox("files", "--output", str(output), *size, *(["--region", region] if region else []))
+
+
+def _sandbox(*arguments: str) -> None:
+    """A command of the sandbox on the world of this home."""
     import subprocess
 
     from stack.runtime import sandbox_arguments
 
-    settings = _home()
-    command = [sys.executable, "-m", "ingestion.sandbox", "truth", *sandbox_arguments(settings)]
-    subprocess.run([*command, "--output", str(output)], check=True)
+    name, *options = arguments
+    command = [sys.executable, "-m", "ingestion.sandbox", name, *sandbox_arguments(_home())]
+    done = subprocess.run([*command, *options], check=False)
+    if done.returncode != 0:
+        # The process has said why.
+        raise typer.Exit(done.returncode)
 
 
 @superset_app.command("sync")

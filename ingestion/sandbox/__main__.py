@@ -1,4 +1,4 @@
-"""``python -m ingestion.sandbox``: serve the sandbox, tell its truth, serve recorded VK answers."""
+"""``python -m ingestion.sandbox``: serve the sandbox, write its exports and its truth."""
 
 from __future__ import annotations
 
@@ -12,7 +12,9 @@ import typer
 import uvicorn
 from fastapi import FastAPI
 
+from ingestion.sandbox.exports import write_exports
 from ingestion.sandbox.recorded_vk import build_recorded_app
+from ingestion.sandbox.regions import REGIONS
 from ingestion.sandbox.server import build_app
 from ingestion.sandbox.truth import write_truth
 from ingestion.sandbox.world import World, build_world
@@ -88,6 +90,24 @@ def truth(
     """Writes what the generator made; prints the counts as JSON. Example: truth --output truth"""
     told = write_truth(_build(seed, as_of, cases), output)
     typer.echo(json.dumps(told["total"], ensure_ascii=False))
+
+
+@app.command()
+def files(
+    output: Annotated[Path, typer.Option(file_okay=False, help="Folder for the exports.")],
+    region: Annotated[str | None, typer.Option(help="One region; otherwise all.")] = None,
+    seed: Seed = 1,
+    as_of: AsOf = None,
+    cases: Cases = 30_000,
+) -> None:
+    """Writes exports that people bring; prints the variables. Example: files --output exports"""
+    if region is not None and region not in REGIONS:
+        raise typer.BadParameter(f"no region '{region}'; there are {', '.join(REGIONS)}")
+    written = write_exports(_build(seed, as_of, cases), output, [region] if region else REGIONS)
+    for one in written:
+        typer.echo(f"{one.records:7} {one.path}", err=True)
+    for variable, folder in sorted({(one.variable, one.folder) for one in written}):
+        typer.echo(f"{variable}={folder}")
 
 
 @app.command("recorded-vk")

@@ -1,155 +1,185 @@
-"""The shipped declarations of exports that people bring: each layout lands, nobody's name does."""
+"""The shipped declarations of exports that people bring: each layout lands, nobody's name does.
+
+The files are those of `tsur sandbox files`.
+"""
 
 from __future__ import annotations
 
+from datetime import datetime
 from pathlib import Path
-from typing import Any
 
 import pytest
-from openpyxl import Workbook
 
+from ingestion.mapping import canonical_json
+from ingestion.sandbox.exports import (
+    EDMS_COLUMNS,
+    LAYOUTS,
+    Export,
+    edms_rows,
+    edms_workbook,
+    found_rows,
+    incident_workbook,
+    incidents,
+    write_exports,
+)
+from ingestion.sandbox.regions import REGIONS
+from ingestion.sandbox.workbook import Cell, write_xlsx
+from ingestion.sandbox.world import World
 from ingestion.source import SOURCES_FOLDER, Source, load_source
+from tests.ingestion.clients.loopback import small_world
 from tests.ingestion.conftest import Platform
 
-FULL = {
-    "Номер инцидента": "77001",
-    "Дата создания": "03.11.2026 09:15:00",
-    "Дата окончания": "05.11.2026 12:00:00",
-    "Отдел": "Сектор ЖКХ",
-    "Исполнитель": "Администрация района",
-    "Время с начала создания инцидента до окончания": "50:45:00",
-    "Текущий шаг инцидента": "Готово",
-    "Группа тем": "ЖКХ",
-    "Тема": "★ Уборка снега",
-    "Регион": "Псковская область",
-    "Муниципалитет": "Псков",
-    "Населённый пункт": "Псков",
-    "Улица": "Лесная",
-    "Дом": "5",
-    "Тип инцидента": "Решаемый",
-    "Итог": "Решено",
-    "Теги": "снег",
-    "Текст инцидента": "Не чистят тротуар",
-    "1ый ответ ПИ": "Здравствуйте! Передали в работу.",
-}
-LAYOUTS = {
-    "full": list(FULL),
-    "without_reply": [name for name in FULL if name != "1ый ответ ПИ"],
-    "without_address": [n for n in FULL if n not in ("Населённый пункт", "Улица", "Дом")],
-    "short": ["Номер инцидента", "Дата создания", "Тема", "Текст инцидента"],
-}
-EDMS = [
-    "Вид",
-    "№ РК",
-    "Дата рег.",
-    "Содержание",
-    "Корр./Подписал",
-    "План (РК)",
-    "Факт (РК)",
-    "Группа документов – индекс",
-    "Сопровод. документ",
-    "Кому",
-    "Рубрика",
-    "Вид доставки РК",
-    "Сообщение ПОС №",
-]
+REGION = "chelyabinsk"
 
 
 def shipped(code: str, **environment: str) -> Source:
     return load_source(SOURCES_FOLDER / f"{code}.yml", environment)
 
 
-def workbook(path: Path, rows: list[list[Any]]) -> Path:
-    book = Workbook()
-    sheet = book.worksheets[0]
-    for row in rows:
-        sheet.append(row)
-    book.save(path)
+def kept(path: Path, content: bytes) -> Path:
+    path.write_bytes(content)
     return path
+
+
+@pytest.fixture(scope="module")
+def world() -> World:
+    return small_world()
+
+
+@pytest.fixture(scope="module")
+def exports(world: World, tmp_path_factory: pytest.TempPathFactory) -> list[Export]:
+    return write_exports(world, tmp_path_factory.mktemp("exports"))
+
+
+@pytest.fixture(scope="module")
+def environment(exports: list[Export]) -> dict[str, str]:
+    return {one.variable: str(one.folder) for one in exports}
+
+
+def test_every_export_loads_whole_from_the_folder_that_its_variable_names(
+    platform: Platform, exports: list[Export], environment: dict[str, str]
+) -> None:
+    for code in ("incident_management", "edms_59fz", "vk_exports"):
+        source = shipped(code, **environment)
+        loads = platform.ingest(source, run_id="all exports")
+        assert {(load.outcome, load.rows_quarantined) for load in loads} == {("success", 0)}
+        written = [one for one in exports if one.folder.name == code]
+        assert sum(load.rows_landed for load in loads) == sum(one.records for one in written)
+        assert len(loads) == len(written)
+        again = platform.ingest(source, run_id="all exports")
+        assert sum(load.rows_landed for load in again) == 0
+
+
+def test_the_same_world_writes_the_same_bytes(
+    world: World, exports: list[Export], tmp_path: Path
+) -> None:
+    before = {one.path.relative_to(one.folder.parent): one.path for one in exports}
+    again = write_exports(world, tmp_path, [REGION])
+    assert {one.folder.name for one in again} == {one.folder.name for one in exports}
+    for one in again:
+        twin = before[one.path.relative_to(one.folder.parent)]
+        assert one.path.read_bytes() == twin.read_bytes()
 
 
 @pytest.mark.parametrize("layout", list(LAYOUTS))
 def test_each_layout_of_incident_management_is_told_by_its_heading(
-    platform: Platform, tmp_path: Path, layout: str
+    platform: Platform, world: World, tmp_path: Path, layout: str
 ) -> None:
-    names = LAYOUTS[layout]
-    path = workbook(tmp_path / f"{layout}.xlsx", [names, [FULL[name] for name in names]])
+    rows = incidents(world, REGION)
+    path = kept(tmp_path / f"{layout}.xlsx", incident_workbook(layout, rows))
     source = shipped("incident_management")
-    (load,) = platform.ingest(source, region="pskov", files=path, run_id=layout)
-    assert (load.rows_read, load.rows_quarantined) == (1, 0)
+    moved = source.model_copy(update={"code": f"incidents_{layout}"})
+    (load,) = platform.ingest(moved, region=REGION, files=path, run_id=layout)
+    assert (load.rows_landed, load.rows_quarantined) == (len(rows), 0)
     ((found,),) = platform.rows(
         "select found ->> 'layout' from ops.loads where run_id = %s", layout
     )
     assert found == layout
-    record = platform.records("incident_management")[-1]
-    assert record["native_id"] == "77001"
-    assert record["received_at"] == "2026-11-03T09:15:00+03:00"
-    assert record["text"] == "Не чистят тротуар"
-    assert record.get("address") == ("Псков, Лесная, 5" if "Улица" in names else None)
-    assert ("reply_text" in record) is ("1ый ответ ПИ" in names)
-    assert record.get("is_closed", False) is ("Текущий шаг инцидента" in names)
+    landed = {
+        record["native_id"]: record
+        for (record,) in platform.rows(
+            "select record from raw.incident_management where source_code = %s", moved.code
+        )
+    }
+    names = set(LAYOUTS[layout])
+    assert any(row["1ый ответ ПИ"] for row in rows)
+    for row in rows:
+        record = landed[str(row["Номер инцидента"])]
+        at = datetime.strptime(str(row["Дата создания"]), "%d.%m.%Y %H:%M:%S")
+        zone = REGIONS[REGION].zone
+        assert datetime.fromisoformat(record["received_at"]) == at.replace(tzinfo=zone)
+        assert record["text"] == str(row["Текст инцидента"]).strip()
+        place = f"{row['Населённый пункт']}, {row['Улица']}, {row['Дом']}"
+        assert record.get("address") == (place if "Улица" in names else None)
+        reply = row["1ый ответ ПИ"] if "1ый ответ ПИ" in names else ""
+        assert record.get("reply_text", "") == reply
+        is_done = "Текущий шаг инцидента" in names and row["Текущий шаг инцидента"] == "Готово"
+        assert record.get("is_closed", False) is is_done
 
 
 def test_a_table_that_is_no_incident_export_is_kept_whole(
     platform: Platform, tmp_path: Path
 ) -> None:
-    path = workbook(tmp_path / "b.xlsx", [["Номер", "Текст"], ["1", "Яма"]])
+    path = kept(tmp_path / "b.xlsx", write_xlsx("Лист", ["Номер", "Текст"], [["1", "Яма"]]))
     (load,) = platform.ingest(shipped("incident_management"), region="samara", files=path)
     assert (load.error_class, load.rows_quarantined) == ("missing_column", 1)
 
 
-def edms_row(number: str, done: str = "") -> list[str]:
-    return [
-        *("Обращение", number, "12.01.2026", f"О ремонте дороги {number}", "Секретов П.А."),
-        *("10.02.2026", done, "ОГ", "", "Тайный И.И.", "0002.0014.0143.0416", "Почта", "5500"),
-    ]
-
-
 def test_the_register_of_an_edms_lands_with_its_titles_pages_and_empty_numbers(
-    platform: Platform, tmp_path: Path
+    platform: Platform, world: World, tmp_path: Path
 ) -> None:
-    rows: list[list[Any]] = [
-        ["Реестр обращений граждан"],
-        [],
-        EDMS,
-        edms_row("А-26-1"),
-        edms_row(""),
-        EDMS,
-        edms_row("А-26-2", "20.01.2026"),
-        ["Итого: 3"],
-    ]
-    path = workbook(tmp_path / "edms.xlsx", rows)
-    source = shipped("edms_59fz")
-    (load,) = platform.ingest(source, region="tambov", files=path)
-    assert (load.rows_read, load.rows_landed, load.rows_quarantined) == (3, 3, 0)
-    records = platform.records("edms_59fz")
-    assert records[0]["source_due_at"] == "2026-02-10T23:59:59+03:00"
-    assert records[0]["external_number"] == "5500"
-    assert records[0]["topic"] == "0002.0014.0143.0416"
-    assert (records[0]["is_59fz"], records[0]["is_closed"]) == (True, False)
-    assert records[2]["is_closed"] is True
-    stored = platform.stored_text("edms_59fz")
-    assert "Секретов" not in stored
-    assert "Тайный" not in stored
-    # The next print has its pages elsewhere and one more answer: one version, nothing doubled.
-    again = [EDMS, edms_row("А-26-2", "20.01.2026"), edms_row(""), edms_row("А-26-1", "01.02.2026")]
-    (load,) = platform.ingest(
-        source, region="tambov", files=workbook(tmp_path / "next.xlsx", again)
+    rows = edms_rows(world, REGION)
+    number, done, rubric, joined = (
+        EDMS_COLUMNS.index(name) for name in ("№ РК", "Факт (РК)", "Рубрика", "Сообщение ПОС №")
     )
-    assert (load.rows_landed, load.rows_unchanged) == (1, 2)
+    assert any(not row[number] for row in rows)
+    source = shipped("edms_59fz").model_copy(update={"code": "edms_printed"})
+    path = kept(tmp_path / "edms.xlsx", edms_workbook(rows))
+    (load,) = platform.ingest(source, region=REGION, files=path)
+    assert (load.rows_read, load.rows_landed, load.rows_quarantined) == (len(rows), len(rows), 0)
+    ours = "select record from raw.edms_59fz where source_code = 'edms_printed' order by raw_id"
+    records = [record for (record,) in platform.rows(ours)]
+    assert all(r["source_due_at"].endswith("T23:59:59+05:00") and r["is_59fz"] for r in records)
+
+    def told(*names: str) -> list[bytes]:
+        return sorted(canonical_json([record.get(name) for name in names]) for record in records)
+
+    assert told("topic", "external_number", "is_closed") == sorted(
+        canonical_json([row[rubric], row[joined] or None, bool(row[done])]) for row in rows
+    )
+    # They are numbers of the feedback platform: that is what the two are joined by.
+    appeals = {case.native_id for case in world.of(REGION, "pos") if case.is_59fz}
+    assert {r["external_number"] for r in records if r.get("external_number")} <= appeals
+
+    stored = platform.stored_text("edms_59fz")
+    people = [row[EDMS_COLUMNS.index(name)] for row in rows for name in ("Кому", "Корр./Подписал")]
+    assert not [person for person in people if str(person) in stored]
+    # The next print has its pages elsewhere and another answer: one version, nothing doubled.
+    answered: list[list[Cell]] = [list(row) for row in reversed(rows)]
+    next(row for row in answered if row[number])[done] = "20.11.2026"
+    path = kept(tmp_path / "next.xlsx", edms_workbook(answered))
+    (load,) = platform.ingest(source, region=REGION, files=path)
+    assert (load.rows_landed, load.rows_unchanged) == (1, len(rows) - 1)
 
 
-def test_a_saved_search_lands_without_its_authors(platform: Platform, tmp_path: Path) -> None:
-    heading = "ССЫЛКА;ССЫЛКА С УЧЁТОМ ВЛАДЕЛЬЦА;АВТОР;ССЫЛКА НА АВТОРА;ДАТА И ВРЕМЯ;ТЕКСТ;ЛАЙКОВ"
-    link = "https://vk.example/wall-1_2"
-    row = f"{link};{link};Секретов Пётр;https://vk.example/id987654321;4 мар в 18:34;Дым во дворе;3"
-    path = tmp_path / "found.csv"
-    path.write_text(f"\ufeff{heading}\n{row}\n", encoding="utf-8")
+def test_a_saved_search_lands_without_its_authors(
+    platform: Platform, world: World, exports: list[Export]
+) -> None:
+    (path,) = (e.path for e in exports if e.path.name == f"search_{REGION}.csv")
     source = shipped("vk_exports", TSUR_VK_EXPORTS=str(path))
-    (load,) = platform.ingest(source)
-    assert (load.rows_landed, load.rows_quarantined) == (1, 0)
-    (record,) = platform.records("vk_exports")
-    assert record["incomplete_dates"] == ["received_at"]
+    platform.ingest(source)
+    records = {record["native_id"]: record for record in platform.records("vk_exports")}
+    rows = list(found_rows(world, REGION))
+    assert {str(row[0]) for row in rows} <= set(records)
+    # The page does not write the current year, and nobody said when the search was saved.
+    yearless = {str(row[0]) for row in rows if " в " in str(row[4])}
+    assert yearless
+    for row in rows:
+        is_open = records[str(row[0])].get("incomplete_dates") == ["received_at"]
+        assert is_open is (str(row[0]) in yearless)
     stored = platform.stored_text("vk_exports")
-    assert "Секретов" not in stored
-    assert "987654321" not in stored
+    people = [row for row in rows if "/id" in str(row[3])]
+    assert people
+    for row in people:
+        assert str(row[3]).rpartition("/id")[2] not in stored
+        assert str(row[2]) not in stored

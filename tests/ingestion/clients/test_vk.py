@@ -377,7 +377,7 @@ def test_what_is_quarantined_names_its_answer_and_its_place_there(
         post(7, 1001),
         {"id": 6, "type": "wall_photo", "date": NEW},
     ]
-    comments = [
+    comments: list[dict[str, Any]] = [
         {"id": 11, "owner_id": -7, "post_id": 9, "from_id": 1001, "date": NEW},
         {"id": 12, "owner_id": -7, "post_id": 9, "from_id": 1001, "date": NEW},
         {"id": 13, "owner_id": -7, "post_id": 9, "from_id": 1001, "date": "вчера"},
