@@ -353,13 +353,31 @@ def ingest(
 @app.command()
 def replay(
     load: Annotated[int | None, typer.Option(help="One load; otherwise all.")] = None,
+    source: Annotated[
+        list[str] | None,
+        typer.Option(help="Only this one: its code, or the path of its YAML. Repeatable."),
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Quarantined records again, after a fix. Example: tsur replay --load 12"""
     from stack import pipeline
 
     _home()
-    _print_counts("Replay", pipeline.replay_quarantine(load), as_json)
+    chosen = [pipeline.find_source(name) for name in source] if source else None
+    done = pipeline.replay_quarantine(load, chosen)
+    if as_json:
+        _print_json({**done.as_dict(), "skipped": [asdict(one) for one in done.skipped]})
+        return
+    _print_counts("Replay", done.as_dict(), False)
+    for one in done.skipped:
+        told = {
+            "source": "no YAML under ingestion/sources has this name: give the path of its YAML, "
+            f"./tsur replay --source PATH/{one.source_code}.yml",
+            "entity": f"its YAML has no entity {one.entity} (any more)",
+            "region": f"its YAML has no region {one.region_code} (any more)",
+        }[one.undeclared]
+        place = f"{one.source_code} {one.entity} {one.region_code}"
+        console.print(f"Not tried: {one.entries} of {place}; {told}", markup=False, soft_wrap=True)
 
 
 @app.command()
@@ -703,7 +721,9 @@ def superset_sync() -> None:
 @load_app.command("list")
 def load_list(
     last: Annotated[int, typer.Option(help="How many, the newest first.")] = 20,
-    source: Annotated[str | None, typer.Option(help="One source; otherwise all.")] = None,
+    source: Annotated[
+        str | None, typer.Option(help="One source, also one whose YAML is elsewhere or gone.")
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """The newest loads with their counts. Example: tsur load list --last 5"""
@@ -715,9 +735,19 @@ def load_list(
     )
     chosen = ""
     if source is not None:
+        from psycopg.sql import Literal
+
         from stack import pipeline
 
-        chosen = f"where source_code = '{pipeline.find_source(source).code}'"
+        _home()
+        code = Path(source).stem if source.endswith((".yml", ".yaml")) else source
+        loaded = pipeline.loaded_sources()
+        if code not in loaded:
+            hint = (
+                f"the ledger has no load of '{code}'; it has {', '.join(loaded) or 'none at all'}"
+            )
+            raise typer.BadParameter(hint, param_hint="--source")
+        chosen = f"where source_code = {Literal(code).as_string(None)}"
     query = f"select {columns} from ops.loads {chosen} order by load_id desc limit {last:d}"  # noqa: S608
     sql(query, role="auditor", as_json=as_json)
 

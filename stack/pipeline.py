@@ -13,8 +13,8 @@ import re
 import shutil
 import subprocess
 import time
-from collections.abc import Iterable, Mapping
-from dataclasses import asdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, replace
 from datetime import UTC, date, datetime, timedelta, tzinfo
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -39,6 +39,7 @@ if TYPE_CHECKING:
 
     from ingestion.backfill import Plan as BackfillPlan
     from ingestion.preview import Preview
+    from ingestion.quarantine import Replay
     from ingestion.registers.check import Checked
     from stack.backup import Backup
 
@@ -280,17 +281,33 @@ def sum_counts(counts: Iterable[Mapping[str, int]]) -> dict[str, int]:
     return total
 
 
-def replay_quarantine(load_id: int | None = None) -> dict[str, int]:
-    """Try quarantined records and files again, after a fix of the source or its YAML."""
+def replay_quarantine(
+    load_id: int | None = None, sources: Sequence[Source] | None = None
+) -> Replay:
+    """Try quarantined records and files again, after a fix of the source or its YAML.
+
+    `sources` are the only ones that are tried and told of; otherwise all under ingestion/sources.
+    """
     from ingestion.quarantine import replay
 
     settings = get_settings()
-    return replay(
-        all_sources(settings),
+    done = replay(
+        all_sources(settings) if sources is None else sources,
         database_url=warehouse_of(settings).url("loader"),
         vault_key=settings.credentials.vault_key,
         load_id=load_id,
-    ).as_dict()
+    )
+    if sources is None:
+        return done
+    asked = {source.code for source in sources}
+    return replace(done, skipped=tuple(s for s in done.skipped if s.source_code in asked))
+
+
+def loaded_sources() -> list[str]:
+    """The codes of every source that the ledger has a load of, declared or not."""
+    with psycopg.connect(warehouse_of(get_settings()).url("auditor")) as connection:
+        query = "select distinct source_code from ops.loads order by 1"
+        return [code for (code,) in connection.execute(query)]
 
 
 # --- warehouse -----------------------------------------------------------------------------------

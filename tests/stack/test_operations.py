@@ -121,6 +121,62 @@ def test_a_load_is_withdrawn_only_with_a_yes_and_a_reason(tsur: Tsur, declared: 
     assert listed["withdrawn_reason"] == "wrong file"
 
 
+def test_what_was_loaded_by_a_path_is_replayed_by_its_path_and_otherwise_said(
+    tsur: Tsur, declared: Path
+) -> None:
+    broken = declared.read_text(encoding="utf-8")
+    right = broken + "    formats: ['%d/%m/%Y']\n"
+    (declared.parent / "rows.csv").write_text(
+        f"id;text;date;who\n1;Яма;05/01/2026;{NAME}\n", encoding="utf-8"
+    )
+    assert tsur("ingest", str(declared), "--json").exit_code == 0
+    declared.write_text(right, encoding="utf-8")
+
+    done = told(tsur("replay", "--json"))
+    (skipped,) = done["skipped"]
+    assert (done["loads"], done["not_tried"]) == (0, 1)
+    assert (skipped["source_code"], skipped["entries"]) == ("operated", 1)
+    shown = " ".join(tsur("replay").output.split())
+    assert "Not tried: 1 of operated rows tambov" in shown
+    assert "./tsur replay --source PATH/operated.yml" in shown
+
+    # Where another source is asked for, this one is not spoken of.
+    assert told(tsur("replay", "--source", "pos", "--json"))["not_tried"] == 0
+    done = told(tsur("replay", "--source", str(declared), "--json"))
+    assert (done["rows_landed"], done["not_tried"]) == (1, 0)
+    assert rows("select count(*) from ops.quarantine where state = 'open'") == [(0,)]
+
+
+def test_an_entry_whose_region_or_entity_left_the_yaml_is_said_and_stops_nothing(
+    tsur: Tsur, declared: Path
+) -> None:
+    broken = declared.read_text(encoding="utf-8")
+    (declared.parent / "rows.csv").write_text(
+        f"id;text;date;who\n1;Яма;05/01/2026;{NAME}\n", encoding="utf-8"
+    )
+    tsur("ingest", str(declared))
+    for left, what in (("code: tambov", "region"), ("  rows:", "entity")):
+        declared.write_text(
+            broken.replace(left, left.replace("tambov", "pskov").replace("rows", "others")),
+            encoding="utf-8",
+        )
+        (skipped,) = told(tsur("replay", "--source", str(declared), "--json"))["skipped"]
+        assert (skipped["undeclared"], skipped["entries"]) == (what, 1)
+
+
+def test_the_ledger_decides_which_loads_are_listed_not_the_folder_of_yamls(
+    tsur: Tsur, declared: Path
+) -> None:
+    told(tsur("ingest", str(declared), "--json"))
+    declared.rename(declared.with_name("elsewhere.txt"))
+    for name in ("operated", str(declared)):
+        (listed,) = told(tsur("load", "list", "--source", name, "--json"))
+        assert listed["source_code"] == "operated"
+    refused = tsur("load", "list", "--source", "operated' or 'a' = 'a")
+    assert refused.exit_code == 2
+    assert "it has operated" in " ".join(refused.output.replace("│", " ").split())
+
+
 def test_a_person_is_erased_without_being_named_in_arguments_or_output(
     tsur: Tsur, declared: Path
 ) -> None:
