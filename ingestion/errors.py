@@ -23,7 +23,7 @@ ERROR_TEXTS: dict[str, ErrorText] = {
     # the declaration
     "source_definition": ErrorText(
         "A source's YAML is not valid.",
-        "Correct the field that the message names; `tsur source validate` checks the file.",
+        "Correct the field that the message names; `./tsur source validate` checks the file.",
     ),
     "source_not_enabled": ErrorText(
         "The source needs environment variables that are not set.",
@@ -159,7 +159,7 @@ ERROR_TEXTS: dict[str, ErrorText] = {
     ),
     "unexpected_answer": ErrorText(
         "The answer is JSON, but not of the declared shape.",
-        "Compare it with the interface's documentation; after a fix, `tsur replay` lands it.",
+        "Compare it with the interface's documentation; after a fix, `./tsur replay` lands it.",
     ),
     "unexpected_page": ErrorText(
         "The page is not a channel's public preview.",
@@ -178,21 +178,21 @@ ERROR_TEXTS: dict[str, ErrorText] = {
     "broken_workbook": ErrorText(
         "The file is not a readable XLSX workbook (cut off or not a workbook at all).",
         "Ask for the export again; if only the kind was declared wrongly, correct `format` and "
-        "run `tsur replay`.",
+        "run `./tsur replay`.",
     ),
     "encoding_mismatch": ErrorText(
         "The file is not in the encoding that the YAML declares.",
-        "Correct `encoding` in the YAML (Russian exports are often cp1251), then `tsur replay`.",
+        "Correct `encoding` in the YAML (Russian exports are often cp1251), then `./tsur replay`.",
     ),
     "missing_sheet": ErrorText(
         "The workbook has no sheet of the declared name.",
         "Correct `format.sheet` in the YAML (a pattern such as `2026*` may stand there), then "
-        "`tsur replay`.",
+        "`./tsur replay`.",
     ),
     "workbook_too_large": ErrorText(
         "The workbook unpacks to more than its source allows.",
         "If it is genuine, ask for it as CSV, which has no such limit, or in parts, or raise "
-        "`format.max_unpacked_megabytes`; then `tsur replay`.",
+        "`format.max_unpacked_megabytes`; then `./tsur replay`.",
     ),
     "record_too_large": ErrorText(
         "A single record or cell is larger than any real one.",
@@ -209,7 +209,7 @@ ERROR_TEXTS: dict[str, ErrorText] = {
     "missing_column": ErrorText(
         "The file lacks a column that the YAML maps.",
         "If it was renamed, add the new name to `from`; if it may be absent, declare "
-        "`optional: true`; then `tsur replay`.",
+        "`optional: true`; then `./tsur replay`.",
     ),
     "repeated_column": ErrorText(
         "The header names a column twice.",
@@ -221,7 +221,7 @@ ERROR_TEXTS: dict[str, ErrorText] = {
     ),
     "unknown_column": ErrorText(
         "The delivery brings a field that the contract does not know.",
-        "Add it to the YAML (as identity, if it holds personal data), then `tsur replay`.",
+        "Add it to the YAML (as identity, if it holds personal data), then `./tsur replay`.",
     ),
     "empty_file": ErrorText(
         "The file holds no header.",
@@ -255,7 +255,7 @@ ERROR_TEXTS: dict[str, ErrorText] = {
     ),
     "undecodable_text": ErrorText(
         "The row holds bytes that are not in the declared encoding.",
-        "Ask for the row again or correct `encoding`, then `tsur replay`.",
+        "Ask for the row again or correct `encoding`, then `./tsur replay`.",
     ),
     "invalid_character": ErrorText(
         "A value holds a character that the warehouse cannot store (NUL, half a surrogate pair).",
@@ -267,7 +267,7 @@ ERROR_TEXTS: dict[str, ErrorText] = {
     ),
     "bad_date": ErrorText(
         "A date does not follow any of the declared formats.",
-        "Add the format to `formats` in the YAML if it is right, then `tsur replay`.",
+        "Add the format to `formats` in the YAML if it is right, then `./tsur replay`.",
     ),
     "date_out_of_range": ErrorText(
         "A date lies before 1990 or more than ten years after the observation.",
@@ -279,30 +279,30 @@ ERROR_TEXTS: dict[str, ErrorText] = {
     ),
     "bad_boolean": ErrorText(
         "A value is neither of the declared words for yes and no.",
-        "Add the word to `true` or `false` in the YAML, then `tsur replay`.",
+        "Add the word to `true` or `false` in the YAML, then `./tsur replay`.",
     ),
     "unknown_value": ErrorText(
         "A value is not in the declared list.",
-        "Add it to `values` in the YAML, then `tsur replay`.",
+        "Add it to `values` in the YAML, then `./tsur replay`.",
     ),
     "formula": ErrorText(
         "A cell of a register that people keep holds a formula, or a text that begins like one.",
-        "Ask the keeper of the register to paste the value in its place; `tsur register check` "
+        "Ask the keeper of the register to paste the value in its place; `./tsur register check` "
         "marks every such cell of the file.",
     ),
     "missing_value": ErrorText(
         "A field that must be filled is empty.",
-        "Ask the keeper of the register to fill it in; `tsur register check` marks every such "
+        "Ask the keeper of the register to fill it in; `./tsur register check` marks every such "
         "cell of the file.",
     ),
     "not_in_list": ErrorText(
         "A value is not in the reference that its field is declared to follow.",
-        "Correct the value (`tsur register check` proposes the nearest one), or add it to the "
-        "seed that `choices` names, then `tsur replay`.",
+        "Correct the value (`./tsur register check` proposes the nearest one), or add it to the "
+        "seed that `choices` names, then `./tsur replay`.",
     ),
     "breaks_rule": ErrorText(
         "A value breaks a rule that its field declares (pattern, order of dates, weekday).",
-        "Ask the keeper of the register to correct it; `tsur register check` marks every such "
+        "Ask the keeper of the register to correct it; `./tsur register check` marks every such "
         "cell of the file.",
     ),
     "out_of_bounds": ErrorText(
@@ -341,15 +341,15 @@ ERROR_TEXTS: dict[str, ErrorText] = {
     "too_many_quarantined": ErrorText(
         "More records went to quarantine than the source's threshold allows.",
         "Look at their reasons in ops.quarantine: a format has probably changed. After a fix of "
-        "the YAML, `tsur replay` lands them.",
+        "the YAML, `./tsur replay` lands them.",
     ),
     "unknown_load": ErrorText(
         "The ledger has no such load.",
-        "The loads and their numbers: `tsur load list`.",
+        "The loads and their numbers: `./tsur load list`.",
     ),
     "load_not_withdrawable": ErrorText(
         "Only a load that has ended and stands can be withdrawn.",
-        "Look at it with `tsur load list`; an interrupted load has landed nothing, a running one "
+        "Look at it with `./tsur load list`; an interrupted load has landed nothing, a running one "
         "is withdrawn after its end.",
     ),
     "later_loads_depend": ErrorText(
@@ -360,7 +360,7 @@ ERROR_TEXTS: dict[str, ErrorText] = {
     ),
     "no_windows": ErrorText(
         "The source is read as a whole, so there is no history to fill window by window.",
-        "Load it with `tsur ingest`.",
+        "Load it with `./tsur ingest`.",
     ),
     "empty_period": ErrorText(
         "The period holds no day.",
@@ -372,7 +372,7 @@ ERROR_TEXTS: dict[str, ErrorText] = {
     ),
     "unknown_identity": ErrorText(
         "A person is erased by a phone, e-mail, name, account, document or address.",
-        "Give at least one, as the person writes it; `tsur erase --help` shows how.",
+        "Give at least one, as the person writes it; `./tsur erase --help` shows how.",
     ),
     "interrupted": ErrorText(
         "The load was cut off (the process died); nothing of it was committed.",
