@@ -5,6 +5,7 @@ The files are those of `tsur sandbox files`.
 
 from __future__ import annotations
 
+import re
 from datetime import datetime
 from pathlib import Path
 
@@ -68,6 +69,16 @@ def test_every_export_loads_whole_from_the_folder_that_its_variable_names(
         assert len(loads) == len(written)
         again = platform.ingest(source, run_id="all exports")
         assert sum(load.rows_landed for load in again) == 0
+
+
+def test_the_page_of_each_shows_how_to_make_the_files_and_both_ways_to_load_them(
+    exports: list[Export],
+) -> None:
+    for source, variable in {(one.folder.name, one.variable) for one in exports}:
+        page = (SOURCES_FOLDER.parents[1] / "docs" / "sources" / f"{source}.md").read_text()
+        assert "./tsur sandbox files --output ~/exports" in page
+        assert f"{variable}=~/exports/{source} ./tsur ingest {source}" in page
+        assert re.search(rf"preview {source} (--region tambov )?--file ~/exports/{source}", page)
 
 
 def test_the_same_world_writes_the_same_bytes(
