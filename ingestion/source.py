@@ -871,7 +871,6 @@ class Entity(_Declaration):
 
 # What other kinds declare too.
 _PAGED = frozenset({"paging", "page_size", "max_rows", "max_window_days"})
-# What every region of these kinds must list: without it there is nothing to read.
 # What each client knows of a record from the context of the answer: rules read it as `@name`.
 CONTEXT: Mapping[str, frozenset[str]] = {
     "pos": frozenset({"sheet"}),
@@ -897,6 +896,7 @@ CONTEXT: Mapping[str, frozenset[str]] = {
     ),
     "feed": frozenset({"feed", "id", "text", "author", "published", "updated"}),
 }
+# What every region of these kinds must list: without it there is nothing to read.
 _LISTED = {"telegram_channel": "channels", "odnoklassniki": "groups", "feed": "feeds"}
 
 
