@@ -15,7 +15,7 @@ from typing import Any
 from ingestion.clients.base import PAGE_ITEMS, Item, Page
 from ingestion.errors import RecordError
 from ingestion.formats.delivered import DeliveredFile
-from ingestion.mapping import known_fields, required_fields
+from ingestion.mapping import known_fields, required_fields, shape
 from ingestion.source import Entity
 
 # A row: its number in the file or sheet, from 1, and its cells.
@@ -23,6 +23,8 @@ Cells = tuple[int, list[Any]]
 
 # How far down a heading is looked for.
 _FARTHEST_HEADING = 50
+# Cells of a row that a message tells.
+_MOST_TOLD = 40
 
 
 def folded(column: str) -> str:
@@ -107,6 +109,8 @@ class Heading:
         self._file = file
         self._known = known_fields(entity)
         self._spelling = {folded(column): column for column in self._known}
+        layouts = entity.format.layouts.values()
+        self._names = {*self._spelling, *(folded(one) for needed in layouts for one in needed)}
         self._required = required_fields(entity)
         # Names of columns as this file writes them: a look at a row that costs nothing.
         self._written: set[Any] = set(self._known)
@@ -123,26 +127,43 @@ class Heading:
         """True for a heading that comes again in mid-table, as on every printed page."""
         return not self._written.isdisjoint(cells) and self.is_one(cells)
 
-    def columns(self, cells: list[Any]) -> list[str]:
-        """The names. UnreadableAnswer when one is missing or stands there twice."""
-        self._written.update(cell for cell in cells if isinstance(cell, str) and cell)
+    def likeness(self, cells: list[Any]) -> int:
+        """How many of the cells are names that the YAML knows."""
+        return len(self._names & {folded(cell_text(cell)) for cell in cells})
+
+    def _told(self, columns: list[str]) -> str:
+        """Cells for a message. What is no known name may be somebody's: only its form is told."""
+        told = [one if folded(one) in self._names else shape(one) for one in columns[:_MOST_TOLD]]
+        rest = len(columns) - len(told)
+        return ", ".join(told) + (f" and {rest} more" if rest else "")
+
+    def columns(self, number: int, cells: list[Any]) -> list[str]:
+        """The names in row `number`. UnreadableAnswer when one is missing or stands there twice."""
         columns = [" ".join(cell_text(cell).replace("\ufeff", "").split()) for cell in cells]
         while columns and not columns[-1]:
             columns.pop()
         if not columns:
             raise self._file.refused("empty_file", "the first row is empty")
         columns = [
-            self._spelling.get(folded(column), column) or f"№ {number}"
-            for number, column in enumerate(columns, start=1)
+            self._spelling.get(folded(column), column) or f"№ {ordinal}"
+            for ordinal, column in enumerate(columns, start=1)
         ]
-        repeated = sorted({column for column in columns if columns.count(column) > 1})
-        if repeated:
-            raise self._file.refused("repeated_column", f"twice: {', '.join(repeated)}")
         present = set(columns)
         missing = [" or ".join(g) for g in self._required if present.isdisjoint(g)]
-        if missing and self._entity.contract.missing == "freeze":
-            detail = f"missing: {', '.join(dict.fromkeys(missing))}; found: {', '.join(columns)}"
-            raise self._file.refused("missing_column", detail)
+        # What stands there in place of a heading may be somebody's row.
+        is_heading = not self._names or self.likeness(columns) > 0
+        if not is_heading or (missing and self._entity.contract.missing == "freeze"):
+            lacking = f"missing: {', '.join(dict.fromkeys(missing)) or 'a heading'}"
+            if self._entity.format.layouts and self._fitting(columns) is None:
+                lacking += f"; {self._unfit()}"
+            found = f"found in row {number}: {self._told(columns)}"
+            if not is_heading:
+                found += ", none of which the YAML knows: the file may have no heading"
+            raise self._file.refused("missing_column", f"{lacking}; {found}")
+        repeated = sorted({column for column in columns if columns.count(column) > 1})
+        if repeated:
+            raise self._file.refused("repeated_column", f"twice: {self._told(repeated)}")
+        self._written.update(cell for cell in cells if isinstance(cell, str) and cell)
         return columns
 
     def unknown(self, columns: list[str]) -> tuple[str, ...]:
@@ -154,17 +175,25 @@ class Heading:
 
     def layout(self, columns: list[str]) -> dict[str, str]:
         """The first declared layout whose columns are all there."""
-        layouts = self._entity.format.layouts
-        if not layouts:
+        if not self._entity.format.layouts:
             return {}
+        name = self._fitting(columns)
+        if name is None:
+            detail = f"{self._unfit()}; found: {self._told(columns)}"
+            raise self._file.refused("missing_column", detail)
+        return {"layout": name}
+
+    def _fitting(self, columns: list[str]) -> str | None:
         present = {folded(column) for column in columns}
-        for name, needed in layouts.items():
+        for name, needed in self._entity.format.layouts.items():
             if all(folded(column) in present for column in needed):
-                return {"layout": name}
+                return name
+        return None
+
+    def _unfit(self) -> str:
+        layouts = self._entity.format.layouts
         told = "; ".join(f"{name}: {', '.join(needed)}" for name, needed in layouts.items())
-        raise self._file.refused(
-            "missing_column", f"no declared layout fits ({told}); found: {', '.join(columns)}"
-        )
+        return f"no declared layout fits ({told})"
 
 
 def table_pages(
@@ -178,42 +207,39 @@ def table_pages(
 ) -> Iterator[Page]:
     """The rows below the heading. UnreadableAnswer when there is no heading that fits."""
     heading = Heading(entity, file)
-    try:
-        columns, rows = _below(heading, rows, entity, file)
-        block = _block(columns, entity, sheet)
-        unknown = heading.unknown(columns)
-        found = {**found, **heading.layout(columns)}
-        footers = [re.compile(pattern, re.IGNORECASE) for pattern in entity.format.footer]
-        page = Page(
-            [],
-            sha256=file.sha256,
-            bytes_read=file.size,
-            unknown_columns=unknown,
-            block=block,
-            found=found,
-        )
-        for number, cells in rows:
-            if heading.looks_repeated(cells):
-                yield page
-                columns = heading.columns(cells)
-                block = _block(columns, entity, sheet)
-                page = Page(
-                    [],
-                    sha256=file.sha256,
-                    unknown_columns=heading.unknown(columns),
-                    block=block,
-                )
-                continue
-            if footers and _is_footer(cells, footers):
-                continue
-            block.rows.append((number, cells))
-            if len(block.rows) >= PAGE_ITEMS:
-                yield page
-                block = _block(columns, entity, sheet)
-                page = Page([], sha256=file.sha256, block=block)
-        yield page
-    except csv.Error as error:
-        raise file.refused("row_shape", str(error)) from None
+    columns, rows = _below(heading, rows, entity, file)
+    block = _block(columns, entity, sheet)
+    unknown = heading.unknown(columns)
+    found = {**found, **heading.layout(columns)}
+    footers = [re.compile(pattern, re.IGNORECASE) for pattern in entity.format.footer]
+    page = Page(
+        [],
+        sha256=file.sha256,
+        bytes_read=file.size,
+        unknown_columns=unknown,
+        block=block,
+        found=found,
+    )
+    for number, cells in rows:
+        if heading.looks_repeated(cells):
+            yield page
+            columns = heading.columns(number, cells)
+            block = _block(columns, entity, sheet)
+            page = Page(
+                [],
+                sha256=file.sha256,
+                unknown_columns=heading.unknown(columns),
+                block=block,
+            )
+            continue
+        if footers and _is_footer(cells, footers):
+            continue
+        block.rows.append((number, cells))
+        if len(block.rows) >= PAGE_ITEMS:
+            yield page
+            block = _block(columns, entity, sheet)
+            page = Page([], sha256=file.sha256, block=block)
+    yield page
 
 
 def _below(
@@ -227,13 +253,14 @@ def _below(
         skipped.append((number, cells))
         is_it = heading.is_one(cells) if declared == "find" else number >= farthest
         if is_it:
-            return heading.columns(cells), rows
+            return heading.columns(number, cells), rows
         if number >= farthest:
             break
     if not skipped:
         raise file.refused("empty_file", "it has no rows")
-    # None fits: what the first row lacks is what has to be told.
-    return heading.columns(skipped[0][1]), chain(skipped[1:], rows)
+    # None fits: what the one that comes nearest lacks is what has to be told.
+    nearest = max(range(len(skipped)), key=lambda index: heading.likeness(skipped[index][1]))
+    return heading.columns(*skipped[nearest]), chain(skipped[nearest + 1 :], rows)
 
 
 def _block(columns: list[str], entity: Entity, sheet: str | None) -> Rows:

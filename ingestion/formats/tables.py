@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import contextlib
 import csv
 import io
@@ -9,16 +10,20 @@ from collections.abc import Iterator
 from typing import BinaryIO
 
 from ingestion.clients.base import Page
-from ingestion.formats.delivered import DeliveredFile
+from ingestion.errors import UnreadableAnswer
+from ingestion.formats.delivered import LONGEST_RECORD, DeliveredFile
 from ingestion.formats.encoding import Encoding, encoding_of
 from ingestion.formats.header import Cells, table_pages
 from ingestion.source import Entity
 
-# Characters of one cell; a longer one is no cell.
+# Characters of one cell, and of one line; a longer one is neither.
 LONGEST_CELL = 16 << 20
+# Characters of a row that runs over many lines; most of them take two bytes.
+LONGEST_ROW = LONGEST_RECORD >> 1
 # Above this share of unreadable lines the declared encoding is wrong, not a few rows.
 _BROKEN_LINES_SHARE = 0.1
 _SAMPLE = 64 << 10
+_BLOCK = 1 << 20
 _SEPARATORS = ";,\t|"
 
 
@@ -40,18 +45,81 @@ def read_delimited(
         separator = _separator(file, encoding)
         found["separator"] = separator
     with file.path.open("rb") as binary:
-        rows = _rows(binary, encoding.name, separator)
-        yield from table_pages(rows, entity, file, found, sheet=None)
+        table = _TextTable(binary, encoding.name, separator, file)
+        yield from table_pages(table.rows(), entity, file, found, sheet=None)
+    if table.refusal is not None:
+        raise table.refusal
 
 
-def _rows(binary: BinaryIO, encoding: str, separator: str) -> Iterator[Cells]:
-    text = io.TextIOWrapper(binary, encoding=encoding, errors="surrogateescape", newline="")
-    number = 0
-    for cells in csv.reader(text, delimiter=separator):
-        if not cells:
-            continue
-        number += 1
-        yield number, cells
+class _TextTable:
+    """The rows of a text, of which no more is held at once than a row may have.
+
+    A row that is too large is left out, and what follows it too where nobody can tell its end
+    without holding it. `refusal` keeps the file whole then: a part of a row is no evidence.
+    """
+
+    def __init__(
+        self, binary: BinaryIO, encoding: str, separator: str, file: DeliveredFile
+    ) -> None:
+        self._text = io.TextIOWrapper(
+            binary, encoding=encoding, errors="surrogateescape", newline=""
+        )
+        self._separator = separator
+        self._file = file
+        self._number = 0
+        # Of the row that is being read: its characters so far, and its last line.
+        self._taken = 0
+        self._line = ""
+        self._is_cut = False
+        self.refusal: UnreadableAnswer | None = None
+
+    def rows(self) -> Iterator[Cells]:
+        reader = csv.reader(self._lines(), delimiter=self._separator)
+        while True:
+            try:
+                for cells in reader:
+                    if self._is_cut:
+                        return  # the beginning of what is too large
+                    self._taken = 0
+                    if cells:
+                        self._number += 1
+                        yield self._number, cells
+                return
+            except csv.Error:
+                # As the reader is set up, it refuses nothing but a cell beyond its limit.
+                self._refuse(f"has a cell of more than {LONGEST_CELL:,} characters")
+                if self._taken > len(self._line) or self._line.count('"') % 2:
+                    return
+                self._taken = 0
+
+    def _lines(self) -> Iterator[str]:
+        readline, longest, most = self._text.readline, LONGEST_CELL, LONGEST_ROW
+        while line := readline(longest):
+            if len(line) == longest and line[-1] not in "\r\n":
+                self._refuse(f"has a line of more than {LONGEST_CELL:,} characters")
+                quotes = line.count('"')
+                while line and line[-1] not in "\r\n":
+                    line = readline(_BLOCK)
+                    quotes += line.count('"')
+                # Within quotes the end of the line is not that of the row.
+                if self._taken or quotes % 2:
+                    self._is_cut = True
+                    return
+                continue
+            self._taken += len(line)
+            if self._taken > most:
+                self._refuse(f"does not end within {LONGEST_ROW:,} characters")
+                self._is_cut = True
+                return
+            self._line = line
+            yield line
+
+    def _refuse(self, detail: str) -> None:
+        self._number += 1
+        if self.refusal is None:
+            self.refusal = self._file.refused("record_too_large", f"row {self._number} {detail}")
+        if self._number == 1:
+            raise self.refusal
 
 
 def _separator(file: DeliveredFile, encoding: Encoding) -> str:
@@ -69,24 +137,37 @@ def _check(file: DeliveredFile, encoding: Encoding) -> None:
     """Refuse a file whose lines are not what the encoding says; single ones are kept apart."""
     if encoding.name.startswith("utf-16"):
         return
-    lines = broken = first_broken = 0
+    decoder = codecs.getincrementaldecoder(encoding.name)()
+    ended = 0
+    broken: list[int] = []
+
+    def decode(part: bytes, is_last: bool = False) -> None:
+        try:
+            decoder.decode(part, is_last)
+        except UnicodeDecodeError:
+            decoder.reset()
+            if broken[-1:] != [ended + 1]:
+                broken.append(ended + 1)
+
+    last = b""
     with file.path.open("rb") as binary:
-        while block := binary.readlines(1 << 20):
+        # By blocks, not by lines: a line may be as long as the file.
+        while block := binary.read(_BLOCK):
+            last = block[-1:]
+            before = decoder.getstate()
             try:
-                b"".join(block).decode(encoding.name)
-                lines += len(block)
+                decoder.decode(block)
+                ended += block.count(b"\n")
                 continue
             except UnicodeDecodeError:
-                pass
-            for line in block:
-                lines += 1
-                try:
-                    line.decode(encoding.name)
-                except UnicodeDecodeError:
-                    broken += 1
-                    first_broken = first_broken or lines
-    if first_broken == 1 or broken > max(1, lines * _BROKEN_LINES_SHARE):
+                decoder.setstate(before)
+            for line in io.BytesIO(block):
+                decode(line)
+                ended += line.endswith(b"\n")
+        decode(b"", is_last=True)
+    lines = ended + (last != b"\n")
+    if broken and (broken[0] == 1 or len(broken) > max(1, lines * _BROKEN_LINES_SHARE)):
         raise file.refused(
             "encoding_mismatch",
-            f"line {first_broken} of {lines} is not {encoding.name} ({broken} such lines)",
+            f"line {broken[0]} of {lines} is not {encoding.name} ({len(broken)} such lines)",
         )

@@ -134,6 +134,17 @@ def test_a_table_that_is_no_incident_export_is_kept_whole(
     path = kept(tmp_path / "b.xlsx", write_xlsx("Лист", ["Номер", "Текст"], [["1", "Яма"]]))
     (load,) = platform.ingest(shipped("incident_management"), region="samara", files=path)
     assert (load.error_class, load.rows_quarantined) == ("missing_column", 1)
+    assert "no declared layout fits (full: " in str(load.error_message)
+
+
+def test_an_export_without_its_heading_names_nobody(platform: Platform, tmp_path: Path) -> None:
+    path = tmp_path / "headless.csv"
+    path.write_text("Секретный Иван Петрович;8 916 555-44-33;Тайна\n" * 2, encoding="utf-8")
+    for code, region in (("incident_management", "tambov"), ("edms_59fz", "tambov")):
+        (load,) = platform.ingest(shipped(code), region=region, files=path)
+        assert load.error_class == "missing_column"
+        assert "the file may have no heading" in str(load.error_message)
+        assert "Секретный" not in platform.stored_text(code)
 
 
 def test_the_register_of_an_edms_lands_with_its_titles_pages_and_empty_numbers(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import tracemalloc
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,7 @@ from openpyxl import Workbook
 from ingestion.clients.base import Item, Page
 from ingestion.errors import UnreadableAnswer
 from ingestion.formats.files import read_file
-from ingestion.source import Entity
+from ingestion.source import Contract, Entity
 
 HEADING = ["Номер", "Текст обращения", "Сумма"]
 ROWS = [["1", "Яма; у дома", "1,5"], ["2", "Снег", ""]]
@@ -188,8 +189,140 @@ def test_an_archive_whose_index_lies_about_its_size_is_refused_too(tmp_path: Pat
     assert refusal(path, max_unpacked_megabytes=2).code in {"workbook_too_large", "broken_workbook"}
 
 
-def test_a_cell_of_absurd_size_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+HUGE = "я" * 2000
+WITHIN = '"a;""b""\r\nc"'
+
+
+@pytest.fixture
+def small_limits(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("ingestion.formats.tables.LONGEST_CELL", 1000)
+    monkeypatch.setattr("ingestion.formats.tables.LONGEST_ROW", 3000)
+
+
+def until_refused(path: Path, **form: Any) -> tuple[list[str], UnreadableAnswer]:
+    """The numbers of the rows that were given away, and the error that came after them."""
+    found: list[str] = []
+    try:
+        for one in read_file(path, entity(**form), name=path.name, sha256=None, size=1):
+            found += [item.fields["Номер"] for item in items([one]) if item.error is None]
+    except UnreadableAnswer as error:
+        return found, error
+    raise AssertionError(f"{path} was read to its end")
+
+
+@pytest.mark.usefixtures("small_limits")
+@pytest.mark.parametrize(
+    ("row", "is_end_known"),
+    [
+        (f"x;{HUGE};", True),
+        (f'x;"{HUGE}";', True),
+        (f'x;"{HUGE};', False),
+        (f'x;"{HUGE}\r\n{HUGE}";', False),
+        ('x;"' + "\r\n".join(["я" * 90] * 30) + '";', False),
+        ("x;" + ";".join('"' + "\n".join(["я" * 90] * 9) + '"' for _ in range(9)), False),
+        # It began and is not ended before the line that is too long.
+        (f'x;"я\r\n{HUGE}";', False),
+        (f'x;{WITHIN};"{HUGE}"', False),
+    ],
+)
+@pytest.mark.parametrize("encoding", ["utf-8", "cp1251", "utf-16"])
+def test_a_cell_of_absurd_size_keeps_no_other_row_from_landing(
+    tmp_path: Path, row: str, is_end_known: bool, encoding: str
+) -> None:
     path = tmp_path / "a.csv"
-    path.write_text(text(";", [["1", "я" * 2000, ""]]), encoding="utf-8")
-    assert refusal(path, separator=";").code == "row_shape"
+    rest = "3;Свет;\r\n4;Дым;\r\n"
+    path.write_bytes(f"{text(';')}{row}\r\n{rest}".encode(encoding))
+    found, refused = until_refused(path, separator=";", encoding=encoding)
+    assert found == (["1", "2", "3", "4"] if is_end_known else ["1", "2"])
+    assert refused.code == "record_too_large"
+    with refused.content as kept:
+        assert kept.read() == path.read_bytes()
+    assert "row 4" in str(refused)
+    assert "я" * 5 not in str(refused)
+
+
+@pytest.mark.usefixtures("small_limits")
+@pytest.mark.parametrize("row", [f"{HUGE};x;", f'"{HUGE}'])
+def test_a_table_that_begins_with_a_row_of_absurd_size_is_refused_for_that(
+    tmp_path: Path, row: str
+) -> None:
+    path = tmp_path / "a.csv"
+    path.write_text(f"{row}\r\n{text(';')}", encoding="utf-8")
+    assert refusal(path, separator=";").code == "record_too_large"
+
+
+def test_a_line_without_an_end_takes_no_memory(tmp_path: Path) -> None:
+    path = tmp_path / "a.csv"
+    with path.open("w", encoding="utf-8") as file:
+        file.write(text(";") + 'x;"')
+        for _ in range(60):
+            file.write("я" * (1 << 20))
+    tracemalloc.start()
+    found, refused = until_refused(path, separator=";")
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    refused.content.close()
+    assert (found, refused.code) == (["1", "2"], "record_too_large")
+    assert peak < 100 << 20
+
+
+def test_lines_of_another_encoding_are_counted_as_lines(tmp_path: Path) -> None:
+    path = tmp_path / "a.csv"
+    good = [["1", "Яма", ""]] * 8
+    for bad, is_refused in ((1, False), (3, True)):
+        lines = text(";", good).encode() + "9;Снег и снег;\r\n".encode("cp1251") * bad
+        path.write_bytes(lines)
+        if is_refused:
+            assert "line 10 of 12 is not utf-8 (3 such lines)" in str(refusal(path, separator=";"))
+        else:
+            assert len(read(path, separator=";")) == 8
+
+
+SECRET_ROW = ["Секретный Иван Петрович", "8 916 555-44-33", "secret@example.ru"]
+
+
+@pytest.mark.parametrize("find", [1, "find"])
+def test_a_table_without_a_heading_is_refused_without_what_stands_in_it(
+    tmp_path: Path, find: int | str
+) -> None:
+    path = tmp_path / "a.csv"
+    rows = [";".join(SECRET_ROW), ";".join(["x", *SECRET_ROW[1:]])]
+    path.write_text("\n".join(rows), encoding="utf-8")
+    for missing in ({}, {"missing": "evolve"}):
+        declared = entity(separator=";", header_row=find).model_copy(
+            update={"contract": Contract.model_validate(missing)}
+        )
+        with pytest.raises(UnreadableAnswer, match="missing: Номер, Текст обращения") as caught:
+            list(read_file(path, declared, name="a.csv", sha256=None, size=1))
+        assert caught.value.code == "missing_column"
+        told = str(caught.value)
+        assert "the file may have no heading" in told
+        assert "'xxxxxxxxx xxxx xxxxxxxx', '9 999 999-99-99', 'xxxxxx@xxxxxxx.xx'" in told
+        assert not any(cell in told for cell in SECRET_ROW)
+
+
+def test_columns_that_stand_there_twice_are_told_by_their_form_unless_the_yaml_knows_them(
+    tmp_path: Path,
+) -> None:
+    path = tmp_path / "a.csv"
+    path.write_text(";".join([*HEADING, "Номер", "Иванов", "Иванов"]), encoding="utf-8")
+    refused = refusal(path, separator=";")
+    assert refused.code == "repeated_column"
+    assert "twice: 'xxxxxx', Номер" in str(refused)
+
+
+def test_the_row_that_comes_nearest_to_a_heading_is_told_and_the_layouts_too(
+    tmp_path: Path,
+) -> None:
+    path = workbook(
+        tmp_path / "a.xlsx",
+        {"Лист": [["Секретный реестр"], ["", "за ноябрь"], ["Номер", "Тема", "Сводка"], ["1"]]},
+    )
+    layouts = {"полная": ["Номер", "Сводка", "Итог"], "краткая": ["Номер", "Сумма"]}
+    told = str(refusal(path, header_row="find", layouts=layouts))
+    assert (
+        "missing: Текст обращения; no declared layout fits (полная: Номер, Сводка, Итог; " in told
+    )
+    assert "found in row 3: Номер, Тема, Сводка." in told
+    assert "no heading" not in told
+    assert "Секретный" not in told
