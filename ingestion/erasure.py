@@ -44,7 +44,17 @@ ERASED_FIELDS = ("text", "reply_text", "address", "latitude", "longitude", "url"
 _CASE_TEXTS = ("text", "reply_text", "address", "latitude")
 # Keys of persons in a record; those of staff are not a citizen's to erase.
 _PERSON_KEYS = ("applicant_key", "author_key")
-KINDS = ("phone", "email", "person", "account", "document", "address")
+# Each kind, and what its normalised value must hold. Anything else finds nobody, or everybody
+# whose record says "нет" where a phone is asked for.
+_FORMS = {
+    "phone": re.compile(r"^\d{5,15}$"),
+    "email": re.compile(r"^[^@\s]+@[^@\s]+$"),
+    "person": re.compile(r"[^\W\d_]"),
+    "account": re.compile(r"[^\W_]"),
+    "document": re.compile(r"\d"),
+    "address": re.compile(r"[^\W_]"),
+}
+KINDS = tuple(_FORMS)
 
 _ROWS_AT_ONCE = 20_000
 _PSEUDONYMS = r"p_[0-9a-f]{32}"
@@ -100,6 +110,9 @@ class Identity:
             raise IngestionError("unknown_identity", f"{self.kind}: there are {', '.join(KINDS)}")
         if not self.value.strip():
             raise IngestionError("unknown_identity", f"{self.kind} is empty")
+        if not _FORMS[self.kind].search(normalise(self.kind, self.value)):
+            # Without the value: it may be a person's, given as another kind.
+            raise IngestionError("unknown_identity", f"What was given as {self.kind} is none")
 
     def __repr__(self) -> str:
         return f"Identity({self.kind}, value hidden)"

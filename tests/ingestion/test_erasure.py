@@ -370,7 +370,37 @@ def test_an_identity_of_another_kind_is_refused(kind: str) -> None:
     with pytest.raises(IngestionError) as refused:
         Identity(kind, "x")
     assert refused.value.code == "unknown_identity"
-    assert "secret" not in repr(Identity("phone", "secret"))
+    assert "secret" not in repr(Identity("person", "secret"))
+
+
+@pytest.mark.parametrize(
+    ("kind", "value", "is_one"),
+    [
+        ("phone", "abc", False),
+        ("phone", "нет", False),
+        ("phone", "12", False),
+        ("phone", "8 (916) 555-44-33", True),
+        ("phone", "2-34-56", True),
+        ("email", "ivan", False),
+        ("email", "Ivan@example.ru", True),
+        ("person", "8 916 555-44-33", False),
+        ("person", "Ёлкина", True),
+        ("account", "№ …", False),
+        ("account", "id7", True),
+        ("document", "нет", False),
+        ("document", "112-233-445 95", True),
+    ],
+)
+def test_what_is_no_identity_of_its_kind_is_refused_before_anything_is_searched(
+    kind: str, value: str, is_one: bool
+) -> None:
+    if is_one:
+        assert Identity(kind, value).value == value
+        return
+    with pytest.raises(IngestionError, match=f"given as {kind} is none") as refused:
+        Identity(kind, value)
+    assert refused.value.code == "unknown_identity"
+    assert value not in str(refused.value)
 
 
 def test_every_text_of_a_case_was_looked_at_by_somebody() -> None:
