@@ -47,8 +47,9 @@ ERROR_TEXTS: dict[str, ErrorText] = {
     ),
     # fetching
     "http_unauthorised": ErrorText(
-        "The source refused the token.",
-        "Renew the token in the token file of the source and run the load again.",
+        "The source refused the account or its token.",
+        "Renew it in the environment variable that the YAML names (`token`, `private_key`), and "
+        "run the load again.",
     ),
     "http_rate_limited": ErrorText(
         "The source kept answering 429 (too many requests) after every wait.",
@@ -85,7 +86,7 @@ ERROR_TEXTS: dict[str, ErrorText] = {
         "nothing was asked of the source.",
     ),
     "redirect_refused": ErrorText(
-        "The source redirected the request to another host.",
+        "The source redirected the request to another address.",
         "If the source has moved, write its new address into the YAML.",
     ),
     "host_key_mismatch": ErrorText(
@@ -151,6 +152,19 @@ ERROR_TEXTS: dict[str, ErrorText] = {
         "No file is named like a delivery of any of the source's entities.",
         "Put the deliveries there or name them as the message tells (`files` in the YAML).",
     ),
+    "file_not_read": ErrorText(
+        "A file of the folder was not read: it is not what any entity is declared to come in.",
+        "If it is a delivery, name it as `files` in the YAML tells and load it; otherwise take it "
+        "out of the folder, or leave it there: the others were read.",
+    ),
+    "link_refused": ErrorText(
+        "A link was not read: what it points to is not in the folder of the delivery.",
+        "Find out who put it there. If it is meant, put the file itself into the folder.",
+    ),
+    "file_unreadable": ErrorText(
+        "The file is there and cannot be opened.",
+        "Let the account of the platform read it, then load it again.",
+    ),
     # whole files and answers
     "not_json": ErrorText(
         "The answer is not JSON.",
@@ -158,8 +172,9 @@ ERROR_TEXTS: dict[str, ErrorText] = {
         "away. Run the window again; the bytes are in quarantine.",
     ),
     "unexpected_answer": ErrorText(
-        "The answer is JSON, but not of the declared shape.",
-        "Compare it with the interface's documentation; after a fix, `./tsur replay` lands it.",
+        "The answer or file is not of the declared shape.",
+        "Compare it with what the YAML declares and with the source's documentation: a login or "
+        "maintenance page means that the source was away. After a fix, `./tsur replay` lands it.",
     ),
     "unexpected_page": ErrorText(
         "The page is not a channel's public preview.",
@@ -208,8 +223,9 @@ ERROR_TEXTS: dict[str, ErrorText] = {
     ),
     "missing_column": ErrorText(
         "The file lacks a column that the YAML maps.",
-        "If it was renamed, add the new name to `from`; if it may be absent, declare "
-        "`optional: true`; then `./tsur replay`.",
+        "Open the file. Without a heading, ask for it again with one; with a heading further "
+        "down, set `format.header_row`. A column of another name: add that to `from`; one that "
+        "the source has given up: `optional: true`. Then `./tsur replay`.",
     ),
     "repeated_column": ErrorText(
         "The header names a column twice.",
@@ -217,7 +233,8 @@ ERROR_TEXTS: dict[str, ErrorText] = {
     ),
     "contract_frozen": ErrorText(
         "A value is not of the type that the frozen contract names; nothing of the load landed.",
-        "If the source has changed for good, correct the YAML, then load the window again.",
+        "The record is in quarantine. If the source has changed for good, correct the YAML, then "
+        "load the window again.",
     ),
     "unknown_column": ErrorText(
         "The delivery brings a field that the contract does not know.",
@@ -386,6 +403,10 @@ ERROR_TEXTS: dict[str, ErrorText] = {
 }
 
 
+# What lies in a folder beside its deliveries: told by an attempt, and no failure of the run.
+LEFT_ASIDE = frozenset({"file_not_read", "link_refused"})
+
+
 class IngestionError(Exception):
     """An error with a code of `ERROR_TEXTS`.
 
@@ -473,6 +494,7 @@ class ContractBroken(IngestionError):
 
     def __init__(self, cause: RecordError) -> None:
         super().__init__("contract_frozen", cause.detail)
+        self.cause = cause
 
 
 def catalogue() -> str:

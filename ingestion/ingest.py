@@ -72,16 +72,13 @@ def ingest(
     by hand. It needs `region`, but none of the variables that lead to the interface.
     `progress` is told what is loaded and how many rows were read, after every page.
 
+    A file of a folder that belongs to no entity has an attempt of its own, which says so; it is
+    no failure, except where nothing of what came by hand was read.
+
     Raises IngestionFailed after everything was tried, when a load failed; SourceDefinition- and
     other IngestionErrors at once, when nothing can be tried.
     """
-    if files is not None:
-        source = delivered_by_hand(source, region, files)
-    elif not source.is_enabled:
-        raise IngestionError(
-            "source_not_enabled",
-            f"{source.code} needs {', '.join(sorted(source.missing_variables))}",
-        )
+    source = readable(source, region, files)
     regions = source.regions if region is None else (source.region(region),)
     vault = Vault(vault_key)
     loads: list[LoadCounts] = []
@@ -92,9 +89,26 @@ def ingest(
                 work = Work(connection, vault, source, entity, one, client, run_id, progress)
                 with work.locked():
                     loads.extend(work.loads(window))
-    if any(load.outcome == "failed" for load in loads):
+    asked = [load for load in loads if not load.is_left_aside]
+    is_nothing_read = files is not None and not asked
+    if is_nothing_read or any(load.outcome == "failed" for load in asked):
         raise IngestionFailed(loads)
     return loads
+
+
+def readable(source: Source, region: str | None, files: Path | None) -> Source:
+    """The source as it can be read: from its endpoints, or from what somebody brought.
+
+    IngestionError when neither is there.
+    """
+    if files is not None:
+        return delivered_by_hand(source, region, files)
+    if not source.is_enabled:
+        raise IngestionError(
+            "source_not_enabled",
+            f"{source.code} needs {', '.join(sorted(source.missing_variables))}",
+        )
+    return source
 
 
 def delivered_by_hand(source: Source, region: str | None, files: Path) -> Source:
@@ -107,4 +121,5 @@ def delivered_by_hand(source: Source, region: str | None, files: Path) -> Source
     if not files.exists():
         raise FetchError("file_not_found", f"Expected for region {region}: {files}")
     local = one.model_copy(update={"endpoint": str(files.absolute())})
-    return source.model_copy(update={"regions": (local,)})
+    # What somebody brings is complete: nothing of it is left to a next run.
+    return source.model_copy(update={"regions": (local,), "settle_seconds": 0})

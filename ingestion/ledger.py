@@ -9,7 +9,7 @@ from datetime import datetime
 import psycopg
 from psycopg.types.json import Jsonb
 
-from ingestion.errors import ERROR_TEXTS, IngestionError, describe
+from ingestion.errors import ERROR_TEXTS, LEFT_ASIDE, IngestionError, describe
 from ingestion.source import Window
 from ingestion.vault import UNIT
 
@@ -39,6 +39,11 @@ class LoadCounts:
     def is_balanced(self) -> bool:
         """True when every row that was read is accounted for."""
         return self.rows_read == self.rows_landed + self.rows_unchanged + self.rows_quarantined
+
+    @property
+    def is_left_aside(self) -> bool:
+        """True for a file that nobody asked for: it is named, and the run goes on."""
+        return self.error_class in LEFT_ASIDE
 
     def as_dict(self) -> dict[str, int]:
         """The counts that may be added up over loads."""

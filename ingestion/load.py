@@ -81,11 +81,14 @@ class Work:
             try:
                 delivery = next(deliveries, None)
             except FetchError as error:
-                yield self._attempt_without_delivery(error, window)
+                yield self._attempt_without_pages(error, window)
                 return
             if delivery is None:
                 return
-            yield self._load(delivery, window)
+            if delivery.refusal is not None:
+                yield self._attempt_without_pages(delivery.refusal, window, delivery.name)
+            else:
+                yield self._load(delivery, window)
 
     def _start(
         self, name: str | None, sha256: str | None, window: Window | None
@@ -102,8 +105,10 @@ class Work:
         )
         return LoadCounts(load_id, *self.names, file_name=name), started_at
 
-    def _attempt_without_delivery(self, error: FetchError, window: Window | None) -> LoadCounts:
-        counts, _ = self._start(None, None, window)
+    def _attempt_without_pages(
+        self, error: FetchError, window: Window | None, name: str | None = None
+    ) -> LoadCounts:
+        counts, _ = self._start(name, None, window)
         calls = self.client.calls - self.calls_before
         counts = replace(counts, calls=calls).failed(error)
         ledger.finish(self.connection, counts)

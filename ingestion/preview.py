@@ -9,7 +9,7 @@ from typing import Any
 
 from ingestion.conversion import Converter
 from ingestion.errors import IngestionError, UnreadableAnswer
-from ingestion.ingest import client_of, delivered_by_hand
+from ingestion.ingest import client_of, readable
 from ingestion.source import Source, Window
 from ingestion.vault import Vault
 
@@ -18,13 +18,15 @@ from ingestion.vault import Vault
 class Preview:
     """The first records of one entity, as they would land, identities replaced.
 
-    `refused` are reasons: of single records, or of the whole delivery.
+    `refused` are reasons: of single records, or of the whole delivery. `not_read` are files of
+    the folder that a load would name and leave aside.
     """
 
     entity: str
     delivery: str | None = None
     records: list[dict[str, Any]] = field(default_factory=list)
     refused: list[str] = field(default_factory=list)
+    not_read: list[str] = field(default_factory=list)
     unknown: list[str] = field(default_factory=list)
     found: dict[str, str] = field(default_factory=dict)
 
@@ -42,8 +44,7 @@ def preview(
 
     Raises IngestionErrors of the declaration; what goes wrong with a delivery stands in `refused`.
     """
-    if files is not None:
-        source = delivered_by_hand(source, region, files)
+    source = readable(source, region, files)
     one = source.region(region)
     vault = Vault(vault_key)
     client = client_of(source, one)
@@ -54,6 +55,9 @@ def preview(
         converter = Converter(source, entity, one, vault, datetime.now(UTC))
         try:
             for delivery in client.deliveries(entity, window):
+                if delivery.refusal is not None:
+                    seen.not_read.append(str(delivery.refusal))
+                    continue
                 seen.delivery = delivery.name
                 for page in delivery.pages:
                     seen.found.update(page.found)

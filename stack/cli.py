@@ -117,6 +117,11 @@ def _print_counts(title: str, counts: dict[str, Any], as_json: bool) -> None:
     _print_table([{"what": key, "count": value} for key, value in counts.items()], title)
 
 
+def _warn(text: str) -> None:
+    console.print("[bold yellow]Warning:[/]", end=" ")
+    console.print(text, markup=False, soft_wrap=True)
+
+
 def _user() -> str:
     """Who sits at the terminal, for the ledger."""
     try:
@@ -346,6 +351,7 @@ def ingest(
             files=files,
             run_id=f"manual {datetime.now().astimezone().isoformat(timespec='seconds')}",
             progress=progress,
+            warn=_warn,
         )
     _print_counts(f"Load of {declared.code}", counts, as_json)
 
@@ -559,6 +565,8 @@ def _print_preview(preview: Preview) -> None:
         console.print(f"Not in the YAML: {', '.join(preview.unknown)}", markup=False)
     for reason in preview.refused:
         console.print(f"✗ {reason}", style="red", markup=False)
+    for reason in preview.not_read:
+        _warn(reason)
     if not preview.records and not preview.refused:
         console.print("No records in this window: try --from and --to.")
 

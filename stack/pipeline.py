@@ -8,6 +8,7 @@ Heavy imports stay inside the functions: the dag-processor imports this module f
 from __future__ import annotations
 
 import csv
+import logging
 import os
 import re
 import shutil
@@ -51,6 +52,8 @@ DASHBOARDS_ASSET = "tsur://superset/dashboards"
 RECORDED_VK = Path("posts") / "vk_api_responses"
 
 Window = tuple[date, date]
+
+logger = logging.getLogger(__name__)
 
 
 class PipelineError(RuntimeError):
@@ -222,15 +225,19 @@ def ingest_source(
     files: Path | None = None,
     run_id: str,
     progress: Callable[[str, int], None] | None = None,
+    warn: Callable[[str], None] = logger.warning,
 ) -> dict[str, int]:
-    """One source, one window of local days. Returns the sums of read, landed, unchanged, …"""
+    """One source, one window of local days. Returns the sums of read, landed, unchanged, …
+
+    `warn` is told of every file of a folder that was not read.
+    """
     from ingestion.ingest import ingest, prepare_sources
 
     settings = get_settings()
     # A YAML that was added after the last start has no tables yet.
     prepare_sources(warehouse_of(settings).url("loader"), [source])
     regions = [source.region(region)] if region else source.regions
-    counts = []
+    counts: list[dict[str, int]] = []
     for one in regions:
         loads = ingest(
             source,
@@ -242,7 +249,12 @@ def ingest_source(
             run_id=run_id,
             progress=progress,
         )
-        counts += [{"loads": 1, **load.as_dict()} for load in loads]
+        for load in loads:
+            if load.is_left_aside:
+                warn(str(load.error_message))
+                counts.append({"files_not_read": 1})
+            else:
+                counts.append({"loads": 1, **load.as_dict()})
     return sum_counts(counts)
 
 

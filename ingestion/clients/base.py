@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from fnmatch import fnmatchcase
@@ -20,6 +21,8 @@ _ENVELOPE = "tsur_item"
 # Names of files that a program has open or a copy is not done with.
 _PASSING = (".", "~$")
 _CHUNK = 1 << 20
+# Names that a message tells of a folder.
+_MOST_LISTED = 20
 
 
 @dataclass(slots=True)
@@ -91,13 +94,19 @@ class Page:
 class Delivery:
     """What becomes one load: a file, or all answers of one window.
 
-    `observed_at` is set only when the delivery itself tells when it was observed.
+    `observed_at` is set only when the delivery itself tells when it was observed. `refusal` says
+    why a file is not read at all: it has no pages, and the others of its folder are read.
     """
 
     name: str
     pages: Iterator[Page]
     observed_at: datetime | None = None
     sha256: str | None = None
+    refusal: FetchError | None = None
+
+    @classmethod
+    def refused(cls, name: str, error: FetchError) -> Delivery:
+        return cls(name, iter(()), refusal=error)
 
 
 class Client(Protocol):
@@ -138,16 +147,31 @@ class LocalFile:
         return cls(path, path.name, digest.hexdigest(), size)
 
 
+# The entries of a folder by name: why one of them must not be read, None for a file.
+Entries = Mapping[str, FetchError | None]
+
+
+@dataclass(frozen=True, slots=True)
+class Chosen:
+    """Of the entries of a folder: the files of an entity, and what is not read and why.
+
+    `left_aside` is told with the first entity of a source, once and not for each of them.
+    """
+
+    names: list[str]
+    left_aside: list[Delivery]
+
+
 def chosen_names(
-    present: list[str],
+    present: Entries,
     source: Source,
     region: Region,
     entity: Entity,
     place: str,
     *,
     default: str = "*",
-) -> list[str]:
-    """Which of the files in a place hold an entity, in the order of their names.
+) -> Chosen:
+    """Which of the entries of a folder hold an entity, in the order of their names.
 
     A delivery may hold some of the entities: none of this one is no error when there are files
     of another. Upper and lower case are the same, as people type them; what programs leave
@@ -163,34 +187,76 @@ def chosen_names(
     def found(pattern: str) -> list[str]:
         return [name for name in names if fnmatchcase(name.casefold(), pattern.casefold())]
 
+    wanted = ", ".join(dict.fromkeys(patterns.values()))
     if not any(found(pattern) for pattern in patterns.values()):
-        wanted = ", ".join(dict.fromkeys(patterns.values()))
-        raise FetchError("folder_empty", f"Looked for {wanted} in {place}")
-    return found(patterns[entity.name])
+        there = f"; there is {_listed(names)}" if names else ""
+        raise FetchError("folder_empty", f"Looked for {wanted} in {place}{there}")
+    left_aside = []
+    if entity.name == next(iter(source.entities)):
+        # Regions may share a folder: what belongs to another one is in its place.
+        shared = (one.files for one in source.regions if one.endpoint == region.endpoint)
+        taken = {*patterns.values(), *(one for files in shared for one in files.values())}
+        expected = {name for pattern in taken for name in found(pattern)}
+        for name in names:
+            reason = present[name]
+            if reason is None and name not in expected:
+                reason = FetchError("file_not_read", f"{name} in {place} fits none of {wanted}")
+            if reason is not None:
+                left_aside.append(Delivery.refused(name, reason))
+    chosen = [name for name in found(patterns[entity.name]) if present[name] is None]
+    return Chosen(chosen, left_aside)
 
 
-def files_of(source: Source, region: Region, entity: Entity, *, default: str = "*") -> list[Path]:
-    """The files of a local endpoint that hold an entity, in the order of their names.
+def _listed(names: list[str]) -> str:
+    rest = len(names) - _MOST_LISTED
+    return ", ".join(names[:_MOST_LISTED]) + (f" and {rest} more" if rest > 0 else "")
+
+
+def _entries(folder: Path) -> Entries:
+    """What is in a folder. A link that leads out of it would be read with the loader's rights."""
+    top = os.path.realpath(folder)
+    found: dict[str, FetchError | None] = {}
+    for path in folder.iterdir():
+        error = None
+        if path.is_symlink() and not Path(os.path.realpath(path)).is_relative_to(top):
+            error = FetchError("link_refused", f"{path.name} in {folder}")
+        elif not path.is_file():
+            kind = "a folder" if path.is_dir() else "no regular file"
+            error = FetchError("file_not_read", f"{path.name} in {folder} is {kind}")
+        found[path.name] = error
+    return found
+
+
+def folder_of(
+    source: Source, region: Region, entity: Entity, *, default: str = "*"
+) -> tuple[list[Path], list[Delivery]]:
+    """The files of a local endpoint that hold an entity, in the order of their names, and what
+    is left aside.
 
     In a folder that is watched, a file younger than `settle_seconds` is still being written: the
     next run takes it.
     """
     endpoint = Path(region.endpoint)
+    present: Entries
     if endpoint.is_file():
         if len(source.entities) == 1:
-            return [endpoint]  # it can be nothing else, whatever it is called
-        present = [endpoint]
+            return [endpoint], []  # it can be nothing else, whatever it is called
+        present = {endpoint.name: None}
     elif endpoint.is_dir():
-        present = [path for path in endpoint.iterdir() if path.is_file()]
+        present = _entries(endpoint)
     else:
         raise FetchError("file_not_found", f"Expected for region {region.code}: {endpoint}")
-    names = chosen_names(
-        [path.name for path in present], source, region, entity, str(endpoint), default=default
-    )
+    chosen = chosen_names(present, source, region, entity, str(endpoint), default=default)
     folder = endpoint if endpoint.is_dir() else endpoint.parent
     settled = time.time() - source.settle_seconds
-    return [
-        folder / name
-        for name in names
-        if not source.settle_seconds or (folder / name).stat().st_mtime <= settled
-    ]
+
+    def is_settled(name: str) -> bool:
+        return not source.settle_seconds or (folder / name).lstat().st_mtime <= settled
+
+    paths = [folder / name for name in chosen.names if is_settled(name)]
+    return paths, [one for one in chosen.left_aside if is_settled(one.name)]
+
+
+def files_of(source: Source, region: Region, entity: Entity, *, default: str = "*") -> list[Path]:
+    """The files of `folder_of` alone."""
+    return folder_of(source, region, entity, default=default)[0]

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ingestion.clients.base import Delivery, LocalFile, Page, files_of
+from ingestion.clients.base import Delivery, LocalFile, Page, folder_of
 from ingestion.clients.transport import Pace, Transport, without_secrets
 from ingestion.errors import FetchError
 from ingestion.formats.delivered import DeliveredFile
@@ -40,10 +40,13 @@ def observed_time(name: str, rule: FileTime | None, region: Region) -> datetime 
 
 
 def local_path(path: Path, source: Source) -> LocalFile:
-    """A file, measured; FetchError when it is larger than the source allows."""
-    if path.stat().st_size > source.max_megabytes << 20:
-        raise FetchError("answer_too_large", f"{path.name} exceeds {source.max_megabytes} MB")
-    return LocalFile.measure(path)
+    """A file, measured; FetchError when it is larger than the source allows, or out of reach."""
+    try:
+        if path.stat().st_size > source.max_megabytes << 20:
+            raise FetchError("answer_too_large", f"{path.name} exceeds {source.max_megabytes} MB")
+        return LocalFile.measure(path)
+    except OSError as error:
+        raise FetchError("file_unreadable", f"{path.name}: {type(error).__name__}") from None
 
 
 def transport_of(source: Source, *, bearer: bool = True) -> Transport:
@@ -90,17 +93,29 @@ class TableClient:
 
             if self._folder is None:
                 self._folder = SftpFolder(self._source, self._region)
-            for file in self._folder.files(entity):
-                yield self._delivered(entity, file)
+            for name, file in self._folder.files(entity):
+                yield self._delivered(entity, name, file)
             return
-        for path in files_of(self._source, self._region, entity):
-            yield self._delivered(entity, local_path(path, self._source))
+        paths, left_aside = folder_of(self._source, self._region, entity)
+        yield from left_aside
+        for path in paths:
+            yield self._delivered(entity, path.name, path)
 
-    def _delivered(self, entity: Entity, file: LocalFile) -> Delivery:
+    def _delivered(
+        self, entity: Entity, name: str, found: LocalFile | Path | FetchError
+    ) -> Delivery:
+        """A file of a folder; one that cannot be read does not keep the others from it."""
+        try:
+            if isinstance(found, FetchError):
+                raise found
+            file = local_path(found, self._source) if isinstance(found, Path) else found
+            observed_at = observed_time(name, self._source.file_time, self._region)
+        except FetchError as error:
+            return Delivery.refused(name, error)
         return Delivery(
-            name=file.name,
+            name=name,
             pages=self._pages(entity, file),
-            observed_at=observed_time(file.name, self._source.file_time, self._region),
+            observed_at=observed_at,
             sha256=file.sha256,
         )
 

@@ -14,7 +14,7 @@ from urllib.parse import unquote, urlsplit
 import paramiko
 from tenacity import Retrying, retry_if_exception_type, stop_after_attempt, wait_exponential
 
-from ingestion.clients.base import LocalFile, chosen_names
+from ingestion.clients.base import Chosen, LocalFile, chosen_names
 from ingestion.errors import FetchError
 from ingestion.source import Entity, Region, Source
 from ingestion.spool import nameless_file
@@ -46,10 +46,17 @@ class SftpFolder:
         """The address for logs and errors, without the account."""
         return f"sftp://{self._host}:{self._port}{self._path}"
 
-    def files(self, entity: Entity) -> Iterator[LocalFile]:
-        """The files that hold an entity, in the order of their names, each for one turn."""
+    def files(self, entity: Entity) -> Iterator[tuple[str, LocalFile | FetchError]]:
+        """The files that hold an entity, in the order of their names, each for one turn.
+
+        What is left aside comes first; in place of it and of a file that is too large its error.
+        """
         with self._session() as session:
-            for name in self._names(session, entity):
+            chosen = self._chosen(session, entity)
+            for aside in chosen.left_aside:
+                if aside.refusal is not None:
+                    yield aside.name, aside.refusal
+            for name in chosen.names:
                 with nameless_file() as path:
                     yield self._fetched(session, name, path)
 
@@ -111,28 +118,38 @@ class SftpFolder:
         if [shown.get_name(), shown.get_base64()] != declared[:2]:
             raise FetchError("host_key_mismatch", f"{self._host} for region {self._region.code}")
 
-    def _names(self, session: paramiko.SFTPClient, entity: Entity) -> list[str]:
+    def _chosen(self, session: paramiko.SFTPClient, entity: Entity) -> Chosen:
         try:
             mode = session.stat(self._path).st_mode or 0
             if not stat.S_ISDIR(mode):
-                return [self._path]
-            written = {
-                one.filename: one.st_mtime or 0
-                for one in session.listdir_attr(self._path)
-                if stat.S_ISREG(one.st_mode or 0)
-            }
+                return Chosen([self._path], [])
+            listed = {one.filename: one for one in session.listdir_attr(self._path)}
         except OSError:
             detail = f"Expected for region {self._region.code}: {self.address}"
             raise FetchError("file_not_found", detail) from None
-        names = chosen_names(list(written), self._source, self._region, entity, self.address)
+        present = {name: self._refusal(name, one.st_mode or 0) for name, one in listed.items()}
+        chosen = chosen_names(present, self._source, self._region, entity, self.address)
         settled = time.time() - self._source.settle_seconds
-        return [
-            f"{self._path.rstrip('/')}/{name}"
-            for name in names
-            if not self._source.settle_seconds or written[name] <= settled
-        ]
 
-    def _fetched(self, session: paramiko.SFTPClient, name: str, path: Path) -> LocalFile:
+        def is_settled(name: str) -> bool:
+            return not self._source.settle_seconds or (listed[name].st_mtime or 0) <= settled
+
+        folder = self._path.rstrip("/")
+        names = [f"{folder}/{name}" for name in chosen.names if is_settled(name)]
+        return Chosen(names, [one for one in chosen.left_aside if is_settled(one.name)])
+
+    def _refusal(self, name: str, mode: int) -> FetchError | None:
+        """Why an entry is not read. Where a link of the server leads cannot be seen from here."""
+        if stat.S_ISREG(mode):
+            return None
+        if stat.S_ISLNK(mode):
+            return FetchError("link_refused", f"{name} in {self.address}")
+        kind = "a folder" if stat.S_ISDIR(mode) else "no regular file"
+        return FetchError("file_not_read", f"{name} in {self.address} is {kind}")
+
+    def _fetched(
+        self, session: paramiko.SFTPClient, name: str, path: Path
+    ) -> tuple[str, LocalFile | FetchError]:
         limit = self._source.max_megabytes << 20
         told = Path(name).name
         digest = hashlib.sha256()
@@ -146,17 +163,18 @@ class SftpFolder:
                     size += len(chunk)
                     if size > limit:
                         allowed = self._source.max_megabytes
-                        raise FetchError("answer_too_large", f"{told} exceeds {allowed} MB")
+                        error = FetchError("answer_too_large", f"{told} exceeds {allowed} MB")
+                        return told, error
                     digest.update(chunk)
                     local.write(chunk)
             now = session.stat(name).st_size
-        except OSError as error:
-            detail = f"{self.address}, {told}: {type(error).__name__}"
+        except OSError as failure:
+            detail = f"{self.address}, {told}: {type(failure).__name__}"
             raise FetchError("http_connection", detail) from None
         if any(one not in (size, None) for one in (told_size, now)):
             detail = f"{told}: {told_size} bytes, {size} of them read, now {now}"
-            raise FetchError("file_changing", detail)
-        return LocalFile(path, told, digest.hexdigest(), size)
+            return told, FetchError("file_changing", detail)
+        return told, LocalFile(path, told, digest.hexdigest(), size)
 
 
 def _private_key(text: str) -> paramiko.PKey:

@@ -21,8 +21,8 @@ from typing import Any, BinaryIO
 import ijson
 from bs4 import BeautifulSoup, Tag
 
-from ingestion.clients.base import PAGE_ITEMS, Delivery, Item, LocalFile, Page, files_of
-from ingestion.clients.register import observed_time, transport_of
+from ingestion.clients.base import PAGE_ITEMS, Delivery, Item, LocalFile, Page, folder_of
+from ingestion.clients.register import local_path, observed_time, transport_of
 from ingestion.clients.robots import Robots
 from ingestion.clients.transport import Transport
 from ingestion.errors import FetchError, RecordError, UnreadableAnswer
@@ -64,12 +64,19 @@ class TelegramExportClient:
         return 0
 
     def deliveries(self, entity: Entity, window: Window | None) -> Iterator[Delivery]:
-        for path in files_of(self._source, self._region, entity, default="*.json"):
-            file = LocalFile.measure(path)
+        paths, left_aside = folder_of(self._source, self._region, entity, default="*.json")
+        yield from left_aside
+        for path in paths:
+            try:
+                file = local_path(path, self._source)
+                observed_at = observed_time(file.name, self._source.file_time, self._region)
+            except FetchError as error:
+                yield Delivery.refused(path.name, error)
+                continue
             yield Delivery(
                 name=file.name,
                 pages=self._export(file),
-                observed_at=observed_time(file.name, self._source.file_time, self._region),
+                observed_at=observed_at,
                 sha256=file.sha256,
             )
 
@@ -85,9 +92,6 @@ class TelegramExportClient:
             yield from self._messages(stream, chat, name)
 
     def _export(self, file: LocalFile) -> Iterator[Page]:
-        if file.size > self._source.max_megabytes << 20:
-            limit = self._source.max_megabytes
-            raise FetchError("answer_too_large", f"{file.name} exceeds {limit} MB")
         with file.path.open("rb") as stream:
             chat = head_of(stream, file.name)
         size = file.size

@@ -195,10 +195,30 @@ def test_a_person_is_erased_without_being_named_in_arguments_or_output(
 
 
 def test_what_is_no_identity_is_refused_without_repeating_it(tsur: Tsur) -> None:
-    for typed in (f"{NAME}\n", f"nickname: {NAME}\n", "person:\n", ""):
+    for typed in (f"{NAME}\n", f"nickname: {NAME}\n", "person:\n", "", f"phone: {NAME}\n"):
         result = tsur("erase", "--stdin", typed=typed)
         assert result.exit_code != 0
         assert NAME not in result.output + str(result.exception)
+
+
+def test_files_of_a_delivery_that_are_not_read_are_named(
+    tsur: Tsur, declared: Path, tmp_path: Path
+) -> None:
+    folder = tmp_path / "brought"
+    folder.mkdir()
+    (tmp_path / "rows.csv").rename(folder / "rows.csv")
+    (folder / "отчёт.csv").write_text("id;text\n", encoding="utf-8")
+    text = declared.read_text(encoding="utf-8")
+    declared.write_text(text.replace("table: ", 'files: "rows*"\n    table: ', 1), encoding="utf-8")
+    command = ("ingest", str(declared), "--region", "tambov", "--file", str(folder), "--json")
+    result = tsur(*command)
+    assert (told(result)["rows_landed"], told(result)["files_not_read"]) == (1, 1)
+    assert "отчёт.csv" in result.stderr
+    seen = tsur("source", "preview", str(declared), "--file", str(folder))
+    assert (seen.exit_code, "отчёт.csv" in seen.stderr) == (0, True)
+    (folder / "rows.csv").unlink()
+    result = tsur(*command)
+    assert (result.exit_code, "отчёт.csv" in str(result.exception)) == (1, True)
 
 
 def test_a_backfill_without_yes_shows_its_plan(tsur: Tsur, declared: Path) -> None:

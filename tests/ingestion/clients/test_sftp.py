@@ -49,7 +49,7 @@ class _Folder(paramiko.SFTPServerInterface):
 
     def list_folder(self, path: str) -> Any:
         return [
-            paramiko.SFTPAttributes.from_stat(one.stat(), one.name)
+            paramiko.SFTPAttributes.from_stat(one.lstat(), one.name)
             for one in self._path(path).iterdir()
         ]
 
@@ -157,12 +157,13 @@ def test_every_file_of_the_folder_lands_with_its_digest(
 ) -> None:
     source = sftp_source(make_source, "fetched", server, server.host_key, token=PASSWORD)
     loads = platform.ingest(source)
-    assert [(load.file_name, load.rows_landed) for load in loads] == [
-        ("november.csv", 1),
-        ("october.csv", 2),
+    assert [(load.file_name, load.rows_landed, load.error_class) for load in loads] == [
+        ("readme.txt", 0, "file_not_read"),
+        ("november.csv", 1, None),
+        ("october.csv", 2, None),
     ]
     # The first one opened the session.
-    assert [load.calls for load in loads] == [2, 1]
+    assert [load.calls for load in loads] == [1, 1, 1]
     assert {record["text"] for record in platform.records("fetched")} == {"Яма", "Снег", "Свет"}
     assert sum(load.rows_landed for load in platform.ingest(source)) == 0
     assert PASSWORD not in platform.stored_text("fetched")
@@ -198,14 +199,31 @@ def test_a_refused_account_is_told_without_its_password(
     assert "wrong-secret" not in str(load.error_message)
 
 
-def test_a_file_over_the_limit_ends_the_load_and_lands_nothing(
+def test_a_file_over_the_limit_is_named_and_the_others_land(
     platform: Platform, make_source: MakeSource, server: SftpServer, folder: Path
 ) -> None:
     (folder / "big.csv").write_bytes(b"id,text\n" + b"0,x\n" * 300_000)
     source = sftp_source(make_source, "too_big", server, server.host_key, token=PASSWORD)
-    (load,) = platform.ingest(source.model_copy(update={"max_megabytes": 1}))
-    assert load.error_class == "answer_too_large"
-    assert platform.records("too_big") == []
+    loads = platform.ingest(source.model_copy(update={"max_megabytes": 1}))
+    assert {load.file_name: load.error_class for load in loads} == {
+        "readme.txt": "file_not_read",
+        "big.csv": "answer_too_large",
+        "november.csv": None,
+        "october.csv": None,
+    }
+    assert {record["native_id"] for record in platform.records("too_big")} == {"1", "2", "3"}
+
+
+def test_a_link_on_the_server_is_named_and_not_followed(
+    platform: Platform, make_source: MakeSource, server: SftpServer, folder: Path, tmp_path: Path
+) -> None:
+    secret = tmp_path / "secret.csv"
+    secret.write_text("id,text\n9,Тайна\n", encoding="utf-8")
+    (folder / "link.csv").symlink_to(secret)
+    source = sftp_source(make_source, "linked", server, server.host_key, token=PASSWORD)
+    loads = platform.ingest(source)
+    assert {load.file_name for load in loads if load.error_class == "link_refused"} == {"link.csv"}
+    assert "Тайна" not in platform.stored_text("linked")
 
 
 @pytest.mark.parametrize("more", [-3, 3])
@@ -226,8 +244,12 @@ def test_a_file_of_another_size_than_the_server_tells_ends_the_load(
 
     monkeypatch.setattr(_Folder, "stat", other)
     source = sftp_source(make_source, f"sized_{more + 3}", server, server.host_key, token=PASSWORD)
-    (load,) = platform.ingest(source)
-    assert (load.error_class, load.rows_read) == ("file_changing", 0)
+    loads = platform.ingest(source)
+    assert {load.file_name: (load.error_class, load.rows_read) for load in loads} == {
+        "readme.txt": ("file_not_read", 0),
+        "november.csv": ("file_changing", 0),
+        "october.csv": ("file_changing", 0),
+    }
 
 
 def test_a_file_that_was_just_put_on_the_server_is_left_to_the_next_run(
