@@ -18,7 +18,7 @@ from datetime import datetime
 from typing import Any
 
 from ingestion.clients.base import Item, Page
-from ingestion.errors import RecordError
+from ingestion.errors import ContractBroken, RecordError
 from ingestion.mapping import Mapper, Row, record_key
 from ingestion.source import Entity, Region, Source
 from ingestion.vault import Vault
@@ -49,7 +49,8 @@ class Converted:
 
     `lines` are rows in COPY's text format, in the order of `COLUMNS` (with `known_load_id` on
     replay), `keys` the same rows in that of `KEY_COLUMNS`. `present` are the keys of refused
-    records; `is_whole` is False when one of them has no key.
+    records; `is_whole` is False when one of them has no key. `broken` ends the load: the last of
+    `refused` is the record that breaks a frozen contract.
     """
 
     page: Page
@@ -62,6 +63,7 @@ class Converted:
     present: list[str] = field(default_factory=list)
     is_whole: bool = True
     unknown: tuple[str, ...] = ()
+    broken: ContractBroken | None = None
 
 
 COLUMNS = (
@@ -162,6 +164,10 @@ class Converter:
             except RecordError as error:
                 self._refuse(item, error, result)
                 continue
+            except ContractBroken as error:
+                self._refuse(item, error.cause, result)
+                result.broken = error
+                break
             line, key = self._lines(row, item.row_number, sha256)
             result.lines.append(line)
             keys.append(key)

@@ -122,10 +122,12 @@ class Work:
             with self.connection.transaction():
                 counts = transfer.run(delivery, window)
         except Exception as error:
-            # Nothing of the load was committed: only the attempt is told.
+            # Nothing of the load was committed: only the attempt is told, and what stopped it.
             counts = replace(counts, bytes_read=transfer.bytes_read, calls=transfer.calls)
-            counts = counts.failed(error)
-            ledger.finish(self.connection, counts)
+            with self.connection.transaction():
+                kept = transfer.keep_offending()
+                counts = replace(counts, rows_read=kept, rows_quarantined=kept).failed(error)
+                ledger.finish(self.connection, counts)
             if not isinstance(error, IngestionError):
                 raise
         return replace(counts, seconds=monotonic() - begun)
@@ -183,6 +185,7 @@ class Transfer:
         self._unknown: dict[str, None] = {}
         self._is_listing_whole = replayed is None or replayed.is_end_told
         self._found: dict[str, str] = {} if self._is_listing_whole else dict(END_NOT_TOLD)
+        self._offending: Converted | None = None
         self.bytes_read = 0
         self._calls_before = work.calls_before
         self.unreadable = False
@@ -212,14 +215,7 @@ class Transfer:
             self._counts.load_id,
             self._replayed.load_id if self._replayed else None,
         )
-        place = Place(
-            self._counts.load_id,
-            work.source.code,
-            work.region.code,
-            work.entity.name,
-            self._counts.file_name,
-        )
-        self._quarantine = evidence.Writer(work.connection, work.vault, place)
+        self._quarantine = self._writer()
         self._landing = Landing(
             work.connection,
             work.vault,
@@ -235,6 +231,37 @@ class Transfer:
             is_stale=self._is_stale,
             is_replay=is_replay,
         )
+
+    def _writer(self) -> evidence.Writer:
+        work = self._work
+        place = Place(
+            self._counts.load_id,
+            work.source.code,
+            work.region.code,
+            work.entity.name,
+            self._counts.file_name,
+        )
+        return evidence.Writer(work.connection, work.vault, place)
+
+    def keep_offending(self) -> int:
+        """Keep the record that broke a frozen contract, outside of the load that it stopped.
+
+        Returns how many records that are: one or none.
+        """
+        if self._offending is None:
+            return 0
+        quarantine = self._writer()
+        refused = self._offending.refused[-1]
+        quarantine.add(
+            refused.error,
+            refused.content,
+            lasting=refused.lasting,
+            native_id=refused.native_id,
+            row_number=refused.row_number,
+            sha256=self._offending.page.sha256,
+        )
+        quarantine.flush()
+        return quarantine.count
 
     def run(self, delivery: Delivery, window: Window | None) -> LoadCounts:
         """Take the delivery in. An error in mid-delivery ends it: what was read stays."""
@@ -301,6 +328,9 @@ class Transfer:
         raise RecordError(entry.error_code, "It can be read no better than before")
 
     def _take(self, converted: Converted) -> None:
+        if converted.broken is not None:
+            self._offending = converted
+            raise converted.broken
         self._rows_read += converted.read
         self.bytes_read += converted.page.bytes_read
         self._unknown.update(dict.fromkeys((*converted.page.unknown_columns, *converted.unknown)))

@@ -120,6 +120,15 @@ def test_a_frozen_type_stops_the_load_and_nothing_of_it_lands(
     (load,) = platform.ingest(source(make_source, code, path, "{data_type: freeze}"))
     assert (load.outcome, load.error_class) == ("failed", "contract_frozen")
     assert platform.records(code) == []
+    # What stopped it is kept, and lands with the rest when the contract is another one.
+    assert (load.rows_read, load.rows_quarantined, load.is_balanced) == (1, 1, True)
+    assert platform.quarantine(code) == [("bad_number", "2", "open")]
+    (again,) = platform.ingest(source(make_source, code, path, "{data_type: freeze}"))
+    assert (again.rows_quarantined, len(platform.quarantine(code))) == (1, 1)
+    kinder = source(make_source, code, path, "{data_type: evolve}")
+    assert platform.replay(kinder).as_dict()["rows_landed"] == 1
+    (load,) = platform.ingest(kinder)
+    assert (load.rows_landed, load.rows_unchanged) == (2, 1)
 
 
 def test_a_column_that_vanished_stops_a_table_or_is_empty(
