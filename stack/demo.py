@@ -132,6 +132,8 @@ def _watch(client: AirflowClient, dag_ids: list[str], settings: Settings, consol
             for service in all_services(settings):
                 if service.process() is None:
                     raise DemoError(f"{service.name} has ended. Its log is {service.log_file}")
+            if not waiting:
+                break
             if time.monotonic() - started > RUN_SECONDS:
                 raise DemoError(
                     f"Still waiting for {', '.join(waiting)} after {RUN_SECONDS} s. "
@@ -142,8 +144,7 @@ def _watch(client: AirflowClient, dag_ids: list[str], settings: Settings, consol
                 running = [f"{name} {notes[name]}" for name in waiting if name in notes]
                 now = ", ".join(running) or f"waiting until {waiting[0]} is triggered"
                 console.print(f"· {told - started:.0f} s: {now}", soft_wrap=True)
-            if waiting:
-                time.sleep(1.5)
+            time.sleep(1.5)
 
 
 def _failure(
