@@ -90,10 +90,6 @@ def warehouse() -> None:
         return pipeline.check("raw", run_id=dag_run.run_id)
 
     @task
-    def source_freshness() -> dict[str, int]:
-        return pipeline.source_freshness()
-
-    @task
     def enrich() -> dict[str, int]:
         return pipeline.enrich_texts()
 
@@ -102,7 +98,6 @@ def warehouse() -> None:
         return pipeline.MARTS_ASSET
 
     checked = check_raw()
-    source_freshness()
     before = dbt_group("before_enrichment", "before_enrichment")
     after = dbt_group("after_enrichment", "after_enrichment")
     checked >> before >> enrich() >> after >> publish()

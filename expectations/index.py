@@ -17,7 +17,7 @@ STAGES = {Stage.RAW: "Сырые данные", Stage.MARTS: "Витрины"}
 
 def catalogue() -> dict[Stage, dict[str, Check]]:
     """Every kind of check by its code; a check that is made for each source stands once."""
-    sample = [SourceTable("source", ("entity",), "case", "table", ("region",), 24.0)]
+    sample = [SourceTable("source", ("entity",), "case", "table", ("region",))]
     return {
         Stage.RAW: {check.code: check for check in raw_checks(sample)},
         Stage.MARTS: {check.code: check for check in mart_checks(sample)},

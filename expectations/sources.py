@@ -10,11 +10,10 @@ from ingestion.source import SOURCES_FOLDER, Source, load_sources
 
 @dataclass(frozen=True)
 class SourceTable:
-    """One raw table: which entities of which source land in it, and what it promises.
+    """One raw table: which entities of which source land in it, and in which role.
 
     `role` is the role of its records (case, event, card, roster, checked_reply, population,
-    service). `freshness_hours` is how old the last successful load may be; None: no promise.
-    `regions` are the codes that the declaration lists; empty: any.
+    service). `regions` are the codes that the declaration lists; empty: any.
     """
 
     source_code: str
@@ -22,7 +21,6 @@ class SourceTable:
     role: str
     table: str
     regions: tuple[str, ...] = ()
-    freshness_hours: float | None = None
 
     @property
     def relation(self) -> str:
@@ -41,7 +39,6 @@ def source_tables(sources: Iterable[Source]) -> list[SourceTable]:
                 role=entity.role,
                 table=entity.table,
                 regions=tuple(region.code for region in source.regions),
-                freshness_hours=source.freshness.warn_hours,
             )
     return list(tables.values())
 

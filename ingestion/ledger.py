@@ -1,8 +1,11 @@
-"""The ledger: every attempt to load leaves a row in `ops.loads`, failed and killed ones too."""
+"""The ledger: every attempt to load leaves a row in `ops.loads`, failed and killed ones too.
+
+Beside it stands what is expected: `ops.expected_loads`, from the declarations of the sources.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 
@@ -10,7 +13,7 @@ import psycopg
 from psycopg.types.json import Jsonb
 
 from ingestion.errors import ERROR_TEXTS, LEFT_ASIDE, IngestionError, describe
-from ingestion.source import Window
+from ingestion.source import Source, Window
 from ingestion.vault import UNIT
 
 
@@ -245,3 +248,46 @@ def advance(
         """,
         [source_code, entity, region_code, watermark_at, load_id],
     )
+
+
+def expect_loads(connection: psycopg.Connection, sources: Iterable[Source]) -> int:
+    """Make `ops.expected_loads` say what these sources declare, and nothing else.
+
+    One row for each entity and region of an enabled source; returns how many there are. A row
+    that was there keeps the time since which the load is expected. Runs in a transaction.
+    """
+    expected = [
+        (
+            *(source.code, entity.name, region.code),
+            *(source.description.ru, entity.kind or entity.role, region.time_zone, source.owner),
+            *(source.freshness.warn_hours, source.freshness.error_hours),
+        )
+        for source in sources
+        if source.is_enabled
+        for entity in source.entities.values()
+        for region in source.regions
+    ]
+    with connection.transaction(), connection.cursor() as cursor:
+        cursor.execute("lock table ops.expected_loads in share row exclusive mode")
+        cursor.execute(
+            """
+            delete from ops.expected_loads where (source_code, entity, region_code) not in (
+                select * from unnest(%s::text[], %s::text[], %s::text[])
+            )
+            """,
+            [[row[part] for row in expected] for part in range(3)],
+        )
+        cursor.executemany(
+            """
+            insert into ops.expected_loads
+                (source_code, entity, region_code, source_name, record_kind, time_zone, owner,
+                 warn_hours, error_hours)
+            values (%s, %s, %s, %s, %s, %s, %s, %s, %s)
+            on conflict (source_code, entity, region_code) do update set
+                source_name = excluded.source_name, record_kind = excluded.record_kind,
+                time_zone = excluded.time_zone, owner = excluded.owner,
+                warn_hours = excluded.warn_hours, error_hours = excluded.error_hours
+            """,
+            expected,
+        )
+    return len(expected)

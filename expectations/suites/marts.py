@@ -27,10 +27,6 @@ UNLOCATED_SHARE = 0.15
 UNKNOWN_SHARE = 0.25
 VERDICT_MISMATCH_SHARE = 0.01
 SILENCE_DAYS = 7
-# A load is compared with the median of the latest like days, if there are enough of them.
-USUAL_SHARE = 0.7
-LIKE_DAYS = 8
-FEWEST_LIKE_DAYS = 4
 
 # A Russian number: +7 or 8, then ten digits as people group them. Sequences without that grouping
 # (accounts, dates in a row) are not phones.
@@ -69,7 +65,7 @@ def mart_checks(sources: Iterable[SourceTable], known_at: datetime | None = None
         *ledger_checks([source for source in sources if source.role == "case"], known_at),
         *deadline_checks(),
         *workload_checks(),
-        load_volume_check(),
+        *freshness_checks(),
         *rating_checks(),
         *personal_data_checks(),
         *source_findings(),
@@ -448,78 +444,55 @@ def _versions(code: str, table: str, period: str) -> Check:
     )
 
 
-# What each source brought on each day, and what kind of day it was.
-_LOADED_DAYS = """
-    select
-        load.source_code, load.entity, load.region_code, load.started_at::date as day,
-        max(load.load_id) as load_id, sum(load.rows_read) as rows_read,
-        coalesce(
-            min(case when calendar.day_kind = 'day_off' then 'holiday' else 'working' end)
-                filter (where calendar.day_kind is not null),
-            case when extract(isodow from load.started_at::date) > 5 then 'weekend'
-                else 'working' end
-        ) as kind
-    from ops.loads as load
-    left join reference.production_calendar as calendar
-        on calendar.calendar_date = load.started_at::date
-    where
-        load.outcome = 'success' and load.withdrawn_at is null
-        and load.run_id not like 'replay%' and load.run_id not like 'backfill%'
-    group by load.source_code, load.entity, load.region_code, load.started_at::date
-"""
-
-
-def load_volume_check() -> Check:
-    """A day on which a source brought far less than it does on such days.
-
-    Working days, weekends and holidays are told apart by the production calendar. The newest day
-    of every source, entity and region is compared with the eight such days before it; fewer than
-    four say nothing. A replay or a backfill is no day of a source.
-    """
-    return Check(
-        code="load_volume",
-        severity=Severity.FINDING,
-        title="Объём загрузки не ниже обычного для таких дней",
-        meaning="Прочитано меньше 70 % медианы по таким же дням (рабочим, выходным, праздничным): "
-        "часть записей могла не дойти.",
-        action="Спросите владельца источника; когда данные вернутся, загрузите дни заново: "
-        "«tsur backfill».",
-        column="rows_read",
-        reads=("reference.production_calendar",),
-        rows=f"""
-            select
-                newest.load_id::text as sample_id,
-                newest.source_code || ' / ' || newest.entity || ' / ' || newest.region_code
-                || ': ' || newest.rows_read || ' при обычных ' || round(usual.rows_read) as label,
-                newest.source_code || ' / ' || newest.entity as group_label,
-                coalesce(
-                    usual.days >= {FEWEST_LIKE_DAYS}
-                    and newest.rows_read < {USUAL_SHARE} * usual.rows_read, false
-                ) as is_unexpected
-            from (
-                select distinct on (source_code, entity, region_code) *
-                from ({_LOADED_DAYS}) as days
-                order by source_code, entity, region_code, day desc
-            ) as newest
-            cross join lateral (
+def freshness_checks() -> list[Check]:
+    """Did the data come, and not less of them than usual: what the mart says of each load."""
+    place = "marts.mart_source_freshness"
+    sample = "concat_ws(' / ', source_code, entity_code, region_code) as sample_id"
+    name = "source_name || ', ' || region_name || ' (' || record_kind_name || '): '"
+    return [
+        Check(
+            code="load_freshness",
+            severity=Severity.FINDING,
+            title="Источники загружаются не реже обещанного",
+            meaning="Последняя удачная загрузка старше срока, объявленного в описании источника. "
+            "Источник, который ещё не загружался, ждут с того дня, когда его включили.",
+            action="Проверьте расписание DAG источника и ответ поставщика.",
+            column="last_loaded_at",
+            rows=f"""
                 select
-                    count(*) as days,
-                    percentile_cont(0.5) within group (order by before.rows_read)::numeric
-                        as rows_read
-                from (
-                    select earlier.rows_read from ({_LOADED_DAYS}) as earlier
-                    where
-                        earlier.source_code = newest.source_code
-                        and earlier.entity = newest.entity
-                        and earlier.region_code = newest.region_code
-                        and earlier.kind = newest.kind and earlier.day < newest.day
-                    order by earlier.day desc
-                    limit {LIKE_DAYS}
-                ) as before
-            ) as usual
-        """,  # noqa: S608
-        relation="ops.loads",
-    )
+                    {sample},
+                    {name} || freshness_name || coalesce(
+                        ', последняя удачная ' || to_char(
+                            last_loaded_at at time zone 'Europe/Moscow', 'DD.MM.YYYY HH24:MI'
+                        ) || ' МСК', ''
+                    ) as label,
+                    source_code || ' / ' || entity_code as group_label,
+                    is_late as is_unexpected
+                from {{batch}}
+            """,  # noqa: S608
+            relation=place,
+        ),
+        Check(
+            code="load_volume",
+            severity=Severity.FINDING,
+            title="Объём загрузки не ниже обычного для таких дней",
+            meaning="Прочитано меньше 70 % медианы по таким же дням (рабочим, выходным, "
+            "праздничным): часть записей могла не дойти.",
+            action="Спросите владельца источника; когда данные вернутся, загрузите дни заново: "
+            "«tsur backfill».",
+            column="rows_read",
+            rows=f"""
+                select
+                    {sample},
+                    {name} || rows_read || ' за ' || to_char(load_date, 'DD.MM.YYYY')
+                    || ' при обычных ' || round(usual_rows) as label,
+                    source_code || ' / ' || entity_code as group_label,
+                    volume_code = 'below_usual' as is_unexpected
+                from {{batch}}
+            """,  # noqa: S608
+            relation=place,
+        ),
+    ]
 
 
 def workload_checks() -> list[Check]:

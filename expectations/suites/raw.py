@@ -51,7 +51,7 @@ def raw_checks(sources: Iterable[SourceTable]) -> list[Check]:
     """Every check of the raw stage for these source tables."""
     tables = list(sources)
     checks = [check for source in tables for check in table_checks(source)]
-    return [*checks, *load_checks(tables)]
+    return [*checks, *load_checks()]
 
 
 def _rows(table: SourceTable, unexpected: str, joins: str = "") -> str:
@@ -291,17 +291,11 @@ def table_checks(source: SourceTable) -> list[Check]:
     return checks
 
 
-def load_checks(sources: Iterable[SourceTable]) -> list[Check]:
+def load_checks() -> list[Check]:
     """The checks of the journal of loads and of the quarantine."""
     place = "ops.loads"
     group = "source_code || ' / ' || entity"
-    promises = [
-        f"({literal(source.source_code)}, {literal(entity)}, {source.freshness_hours})"
-        for source in sources
-        for entity in source.entities
-        if source.freshness_hours is not None
-    ]
-    checks = [
+    return [
         Check(
             code="load_identity",
             severity=Severity.CRITICAL,
@@ -484,33 +478,3 @@ def load_checks(sources: Iterable[SourceTable]) -> list[Check]:
             relation=place,
         ),
     ]
-    if promises:
-        checks.append(
-            Check(
-                code="load_freshness",
-                severity=Severity.FINDING,
-                title="Источники загружаются не реже обещанного",
-                meaning="Последняя удачная загрузка старше срока, объявленного в описании "
-                "источника. Источник без единой загрузки здесь не считается: он не включён.",
-                action="Проверьте расписание DAG источника и ответ поставщика.",
-                column="finished_at",
-                rows=f"""
-                    select
-                        max(load.load_id)::text as sample_id,
-                        coalesce(load.region_code, '—') || ': последняя удачная '
-                        || to_char(max(load.finished_at), 'DD.MM.YYYY HH24:MI') as label,
-                        load.source_code || ' / ' || load.entity as group_label,
-                        max(load.finished_at) < now() - max(promise.hours) * interval '1 hour'
-                            as is_unexpected
-                    from {{batch}} as load
-                    inner join (values {", ".join(promises)})
-                        as promise (source_code, entity, hours)
-                        on promise.source_code = load.source_code
-                        and promise.entity = load.entity
-                    where load.outcome = 'success' and load.withdrawn_at is null
-                    group by load.source_code, load.entity, load.region_code
-                """,  # noqa: S608
-                relation=place,
-            )
-        )
-    return checks

@@ -37,6 +37,8 @@ def uris(condition):
     return [uri for one in getattr(condition, "objects", []) for uri in uris(one)]
 def assets(timetable):
     return sorted(uris(getattr(timetable, "asset_condition", None)))
+def clock(timetable):
+    return getattr(getattr(timetable, "timetable", timetable), "expression", "")
 print("RESULT" + json.dumps({
     "errors": {str(key): value for key, value in bag.import_errors.items()},
     "modules": loaded,
@@ -44,6 +46,7 @@ print("RESULT" + json.dumps({
         dag_id: {
             "tags": sorted(dag.tags), "doc_md": dag.doc_md or "", "catchup": dag.catchup,
             "max_active_runs": dag.max_active_runs, "assets": assets(dag.timetable),
+            "clock": clock(dag.timetable),
             "tasks": {task.task_id: describe(task) for task in dag.tasks},
         }
         for dag_id, dag in bag.dags.items()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from pathlib import Path
 
 import pytest
@@ -18,7 +19,7 @@ HEAVY = {"pandas", "spacy", "great_expectations", "natasha", "openpyxl", "reques
 
 def test_airflow_reads_every_file_without_an_error(bag: dict) -> None:
     assert bag["errors"] == {}
-    assert {"warehouse", "quality", "dashboards", "maintenance"} <= set(bag["dags"])
+    assert {"warehouse", "quality", "dashboards", "freshness", "maintenance"} <= set(bag["dags"])
 
 
 def test_every_enabled_source_has_a_dag_and_no_other_has(bag: dict) -> None:
@@ -57,6 +58,15 @@ def test_the_warehouse_waits_for_all_sources_and_each_next_one_for_the_one_befor
     assert dags["warehouse"]["assets"] == raw
     assert dags["quality"]["assets"] == produced["warehouse"] == [pipeline.MARTS_ASSET]
     assert dags["dashboards"]["assets"] == produced["quality"] == [pipeline.CHECKED_ASSET]
+
+
+def test_late_sources_are_asked_for_every_hour_though_the_warehouse_waits_for_them(
+    bag: dict,
+) -> None:
+    freshness = bag["dags"]["freshness"]
+    assert re.fullmatch(r"\d+ \* \* \* \*", freshness["clock"])
+    assert freshness["assets"] == [pipeline.MARTS_ASSET]
+    assert "source_freshness" in freshness["tasks"]
 
 
 def test_enrichment_stands_between_the_two_groups_of_models(bag: dict) -> None:

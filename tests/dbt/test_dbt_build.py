@@ -2,15 +2,24 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
 from typing import Any
+from urllib.parse import urlsplit
 
 import psycopg
 import pytest
 from dbt_runs import Dbt, Query
+from psycopg import sql
 from raw_rows import RawRows, record_key, text_hash
 
+from expectations.freshness import SourcesOverdue, require_fresh
+from expectations.suites.marts import freshness_checks
 from ingestion.erasure import expire_texts
+from ingestion.ledger import expect_loads
+from ingestion.source import SOURCES_FOLDER, load_source
 from stack.database import Warehouse
 
 pytestmark = [pytest.mark.server, pytest.mark.slow]
@@ -260,11 +269,199 @@ def test_officials_read_aggregates_and_not_facts(built: Dbt, warehouse: Warehous
                 connection.execute(f"select count(*) from {closed}")
 
 
-def test_freshness_runs_and_tells_a_loaded_source_from_one_that_never_came(built: Dbt) -> None:
-    assert built("source", "freshness", "--select", "source:pos").returncode == 0
-    never = built("source", "freshness", "--select", "source:open311", check=False)
-    assert never.returncode == 1
-    assert "ERROR STALE" in never.stdout
+SANDBOX = {"TSUR_SANDBOX_URL": "http://127.0.0.1:1", "TSUR_POS_TOKEN": "token"}
+
+
+class Ledger:
+    """The ledger in a transaction that is rolled back: what is added, and what readers then see."""
+
+    def __init__(self, connection: psycopg.Connection[Any]) -> None:
+        self.connection = connection
+
+    def add(
+        self, entity: str, *starts: str, run_id: str = "", rows: int = 100, **columns: Any
+    ) -> None:
+        """Successful loads of the platform in Tambov, each begun at a moment and ended with it."""
+        for number, started_at in enumerate(starts):
+            values: dict[str, Any] = {
+                **{"run_id": run_id or f"scheduled {started_at} {number}", "source_code": "pos"},
+                **{"entity": entity, "region_code": "tambov", "outcome": "success"},
+                **{"started_at": started_at, "finished_at": started_at},
+                **{"rows_read": rows, "rows_landed": rows, **columns},
+            }
+            statement = sql.SQL("insert into ops.loads ({}) values ({})").format(
+                sql.SQL(", ").join(map(sql.Identifier, values)),
+                sql.SQL(", ").join(sql.Placeholder() * len(values)),
+            )
+            self.connection.execute(statement, list(values.values()))
+
+    def shown(self, entity: str, *columns: str) -> tuple[Any, ...]:
+        """What an official's dashboard reads of this load."""
+        with self.as_role("tsur_official"):
+            row = self.connection.execute(
+                sql.SQL(
+                    "select {} from marts.mart_source_freshness where source_code = 'pos'"
+                    " and region_code = 'tambov' and entity_code = %s"
+                ).format(sql.SQL(", ").join(map(sql.Identifier, columns))),
+                [entity],
+            ).fetchone()
+        assert row is not None
+        return row
+
+    def finding(self, code: str) -> list[tuple[Any, ...]]:
+        """What the check of this code reports, as (sample_id, label)."""
+        (check,) = (one for one in freshness_checks() if one.code == code)
+        query = f"select sample_id, label from ({check.rows}) as rows where is_unexpected"
+        with self.as_role("tsur_transformer"):
+            return self.connection.execute(query.format(batch=check.relation).encode()).fetchall()
+
+    @contextmanager
+    def as_role(self, role: str) -> Iterator[None]:
+        self.connection.execute(sql.SQL("set local role {}").format(sql.Identifier(role)))
+        yield
+        self.connection.execute("reset role")
+
+
+@pytest.fixture
+def ledger(built: Dbt, warehouse: Warehouse) -> Iterator[Ledger]:
+    """The platform expected in five regions, and not one load of it."""
+    pos = load_source(SOURCES_FOLDER / "pos.yml", SANDBOX)
+    admin = urlsplit(warehouse.admin_url)._replace(path=f"/{warehouse.database}").geturl()
+    with psycopg.connect(admin) as connection:
+        connection.execute("delete from ops.loads where source_code = 'pos'")
+        assert expect_loads(connection, [pos]) == 15
+        yield Ledger(connection)
+        connection.rollback()
+
+
+def hours_ago(hours: float) -> str:
+    return (datetime.now(UTC) - timedelta(hours=hours)).isoformat()
+
+
+def test_a_load_is_late_and_overdue_by_the_hours_that_its_source_declares(ledger: Ledger) -> None:
+    # pos.yml: late after 36 hours, overdue after 72.
+    state = ("freshness_name", "is_late", "is_overdue", "age_hours")
+    assert ledger.shown("messages", *state) == ("не загружался", False, False, Decimal(0))
+    ledger.add("messages", hours_ago(72.5))
+    assert ledger.shown("messages", *state) == ("просрочено", True, True, Decimal("72.5"))
+    ledger.add("messages", hours_ago(36.5))
+    assert ledger.shown("messages", *state) == ("опаздывает", True, False, Decimal("36.5"))
+    ledger.add("messages", hours_ago(35.5))
+    assert ledger.shown("messages", *state) == ("в срок", False, False, Decimal("35.5"))
+    assert ledger.shown("cards", "freshness_name") == ("не загружался",)
+
+
+def test_neither_a_failure_nor_a_withdrawn_load_nor_a_replay_makes_a_source_fresh(
+    ledger: Ledger,
+) -> None:
+    ledger.add("messages", hours_ago(100))
+    ledger.add("messages", hours_ago(1), outcome="failed")
+    withdrawn = {"withdrawn_by": "operator", "withdrawn_reason": "another region's file"}
+    ledger.add("messages", hours_ago(1), withdrawn_at=hours_ago(0), **withdrawn)
+    ledger.add("messages", hours_ago(1), run_id="replay")
+    assert ledger.shown("messages", "freshness_name") == ("просрочено",)
+
+
+def test_an_overdue_source_fails_the_freshness_task_and_stands_on_the_dashboard(
+    ledger: Ledger,
+) -> None:
+    with ledger.as_role("tsur_transformer"):
+        assert require_fresh(ledger.connection) == {"never_loaded": 15}
+    ledger.add("messages", hours_ago(73))
+    with pytest.raises(SourcesOverdue, match="pos / messages / tambov: last load 20") as failure:
+        require_fresh(ledger.connection)
+    assert "1 of 15 loads overdue" in str(failure.value)
+    assert "data-engineering" in str(failure.value)
+    assert ledger.shown("messages", "freshness_name") == ("просрочено",)
+    ((where, label),) = ledger.finding("load_freshness")
+    assert where == "pos / messages / tambov"
+    assert "Тамбовская область (Обращения): просрочено, последняя удачная" in label
+
+
+def test_a_source_that_never_came_is_waited_for_since_it_was_declared(ledger: Ledger) -> None:
+    ledger.connection.execute(
+        "update ops.expected_loads set declared_at = now() - interval '73 hours'"
+        " where entity = 'history' and region_code = 'tambov'"
+    )
+    assert ledger.shown("history", "freshness_name", "is_overdue") == ("не загружался", True)
+    with pytest.raises(SourcesOverdue, match="pos / history / tambov: last load never"):
+        require_fresh(ledger.connection)
+
+
+# Monday to Friday, and the Monday after; two Saturdays before a holiday on a Wednesday.
+WORKING = [f"2026-09-{day:02}T03:00:00+03:00" for day in (7, 8, 9, 10, 11)]
+
+
+def test_a_day_below_seven_tenths_of_the_median_of_like_days_stands_on_the_dashboard(
+    ledger: Ledger,
+) -> None:
+    volume = ("volume_name", "rows_read", "usual_rows", "volume_share", "like_days")
+    for rows, day in zip((90, 100, 100, 900), WORKING, strict=False):
+        ledger.add("messages", day, rows=rows)
+    assert ledger.shown("messages", "volume_name", "like_days") == ("не с чем сравнить", 3)
+    ledger.add("messages", WORKING[4], rows=70)
+    assert ledger.shown("messages", *volume) == ("обычный", 70, 100, Decimal("0.7"), 4)
+    assert ledger.finding("load_volume") == []
+
+    ledger.add("messages", "2026-09-14T03:00:00+03:00", rows=66)
+
+    assert ledger.shown("messages", *volume) == ("ниже обычного", 66, 100, Decimal("0.66"), 5)
+    assert ledger.finding("load_volume") == [
+        (
+            "pos / messages / tambov",
+            "Платформа обратной связи, Тамбовская область (Обращения): 66 за 14.09.2026 при "
+            "обычных 100",
+        )
+    ]
+
+
+def test_weekends_and_holidays_are_not_held_against_working_days(ledger: Ledger) -> None:
+    ledger.add("messages", *WORKING, rows=100)
+    ledger.add("messages", "2026-09-12T03:00:00+03:00", rows=5)
+    kind = ("day_kind_name", "volume_name", "like_days")
+    assert ledger.shown("messages", *kind) == ("выходной", "не с чем сравнить", 0)
+    # Half past midnight in Tambov is still Tuesday in UTC. Holidays are compared over a year.
+    ledger.add("messages", "2026-02-23T03:00:00+03:00", "2026-06-12T03:00:00+03:00", rows=5)
+    ledger.add("messages", "2026-11-03T21:30:00+00:00", rows=5)
+    assert ledger.shown("messages", "load_date", *kind) == (
+        date(2026, 11, 4), "праздничный", "не с чем сравнить", 2,
+    )  # fmt: skip
+
+
+def test_a_day_that_is_not_over_is_held_against_as_many_first_loads_of_other_days(
+    ledger: Ledger,
+) -> None:
+    for day in WORKING:
+        ledger.add("messages", day, day.replace("T03", "T09"), day.replace("T03", "T15"))
+    ledger.add("messages", "2026-09-14T03:00:00+03:00")
+    # Two files of one run are one load.
+    ledger.add("messages", *["2026-09-14T09:00:00+03:00"] * 2, run_id="nine", rows=20)
+    assert ledger.shown("messages", "volume_name", "rows_read", "usual_rows") == (
+        "обычный", 140, 200,
+    )  # fmt: skip
+
+
+def test_backfills_and_replays_are_no_day_of_a_source(ledger: Ledger) -> None:
+    ledger.add("messages", *WORKING)
+    for run_id in ("backfill 7", "replay"):
+        ledger.add("messages", "2026-09-14T03:00:00+03:00", run_id=run_id, rows=1)
+    assert ledger.shown("messages", "volume_name", "rows_read") == ("обычный", 100)
+
+
+def test_what_is_no_longer_declared_is_no_longer_expected(ledger: Ledger) -> None:
+    since = "select min(declared_at), max(warn_hours), count(*) from ops.expected_loads"
+    ((declared_at, _, _),) = ledger.connection.execute(since).fetchall()
+    pos = load_source(SOURCES_FOLDER / "pos.yml", SANDBOX)
+    fewer = pos.model_copy(
+        update={
+            "regions": pos.regions[:1],
+            "freshness": pos.freshness.model_copy(update={"warn_hours": 5}),
+        }
+    )
+    off = load_source(SOURCES_FOLDER / "vk.yml", {})
+    assert expect_loads(ledger.connection, [fewer, off]) == 3
+    assert ledger.connection.execute(since).fetchall() == [(declared_at, 5, 3)]
+    assert ledger.shown("messages", "warn_hours") == (5,)
 
 
 def test_the_dictionary_is_one_static_page(built: Dbt, dbt_folder: Any) -> None:

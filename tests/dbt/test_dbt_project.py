@@ -5,10 +5,12 @@ from __future__ import annotations
 import csv
 import re
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 import yaml
+
+from ingestion.source import Entity
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 SOURCES = REPOSITORY / "ingestion" / "sources"
@@ -16,7 +18,7 @@ LAYERS = ("staging", "intermediate", "marts")
 # What a model may read, besides models of its own layer.
 BELOW = {
     "staging": {"raw"},
-    "intermediate": {"staging", "reference", "nlp"},
+    "intermediate": {"staging", "reference", "nlp", "ops"},
     "marts": {"intermediate"},
 }
 
@@ -66,13 +68,12 @@ def test_every_table_of_a_source_that_dbt_knows_has_its_staging_model(
     assert declared == staged
 
 
-def test_freshness_is_what_the_declaration_of_the_source_says(manifest: dict[str, Any]) -> None:
-    raw = [s for s in manifest["sources"].values() if s["schema"] == "raw"]
-    for source in raw:
-        path = SOURCES / f"{source['source_name']}.yml"
-        declared = yaml.safe_load(path.read_text(encoding="utf-8"))["freshness"]
-        assert source["freshness"]["warn_after"]["count"] == declared["warn_hours"]
-        assert source["freshness"]["error_after"]["count"] == declared["error_hours"]
+def test_every_kind_of_record_that_a_source_can_declare_has_a_name() -> None:
+    with (REPOSITORY / "dbt_project/seeds/record_kinds.csv").open(encoding="utf-8") as lines:
+        named = {row["record_kind"] for row in csv.DictReader(lines)}
+    fields = Entity.model_fields
+    kinds = get_args(next(one for one in get_args(fields["kind"].annotation) if get_args(one)))
+    assert named == {*get_args(fields["role"].annotation), *kinds}
 
 
 def test_the_seed_of_sources_agrees_with_their_declarations(manifest: dict[str, Any]) -> None:

@@ -15,9 +15,9 @@ from expectations.tables import ensure
 from stack.database import Warehouse
 
 SOURCES = (
-    SourceTable("pos", ("messages",), "case", "pos_messages", ("tambov",), 26.0),
-    SourceTable("pos", ("history",), "event", "pos_history", ("tambov",), 26.0),
-    SourceTable("boston_311_2015", ("rows",), "case", "boston_311_2015", ("boston",), None),
+    SourceTable("pos", ("messages",), "case", "pos_messages", ("tambov",)),
+    SourceTable("pos", ("history",), "event", "pos_history", ("tambov",)),
+    SourceTable("boston_311_2015", ("rows",), "case", "boston_311_2015", ("boston",)),
 )
 
 MARTS = """
@@ -57,7 +57,13 @@ create table marts.mart_agency_rating (
 create table marts.mart_agency_rating_dimensions (
     period_kind text, period_start date, region_code text, body_code text, contribution numeric
 );
-create table reference.production_calendar (calendar_date date, day_kind text);
+create table marts.source_freshness (
+    source_code text, source_name text, entity_code text, record_kind_name text, region_code text,
+    region_name text, last_loaded_at timestamptz, is_late boolean, freshness_name text,
+    load_date date, rows_read bigint, usual_rows numeric, volume_code text
+);
+-- What dbt makes a view of.
+create view marts.mart_source_freshness as select * from marts.source_freshness;
 create table reference.verdict_labels (source_code text, verdict text, is_overdue boolean);
 create table intermediate.int_texts (text_hash text, text text, region_code text);
 create table nlp.models (model_version text, is_current boolean);
@@ -225,6 +231,11 @@ def _fill_marts(connection: psycopg.Connection) -> None:
         "select 'month', '2026-10-01', 'tambov', body, half from "
         "(values ('a', 45.0), ('b', 45.0), ('c', 40.0)) as body (body, half), "
         "generate_series(1, 2)",
+        "insert into marts.mart_source_freshness values "
+        "('pos', 'ПОС', 'messages', 'Обращения', 'tambov', 'Тамбовская область', now(), false, "
+        "'в срок', '2026-11-20', 100, 100, 'usual'), ('pos', 'ПОС', 'history', 'История', "
+        "'tambov', 'Тамбовская область', null, false, 'не загружался', null, null, null, "
+        "'not_compared')",
         "insert into reference.verdict_labels values ('pos', 'Да', true), ('pos', 'Нет', false), "
         "('boston_311_2015', 'ONTIME', false), ('boston_311_2015', 'OVERDUE', true)",
         "insert into intermediate.int_texts values ('aa', 'Яма', 'tambov')",

@@ -102,14 +102,12 @@ BREAKS: dict[tuple[Stage, str], Break] = {
         "insert into ops.loads (run_id, source_code, entity, region_code, finished_at, outcome, "
         "error_class) values ('r', 'pos', 'messages', 'tambov', now(), 'failed', 'TimeoutError')"
     ),
-    (Stage.RAW, "load_freshness"): raw(
-        "update ops.loads set finished_at = now() - interval '27 hours' where source_code = 'pos'"
+    (Stage.MARTS, "load_freshness"): marts(
+        "update marts.mart_source_freshness set is_late = true where entity_code = 'history'"
     ),
-    (Stage.MARTS, "load_volume"): raw(
-        "insert into ops.loads (run_id, source_code, entity, region_code, started_at, finished_at,"
-        " outcome, rows_read, rows_landed) select 'r', 'pos', 'usual', 'tambov', day, day,"
-        " 'success', rows, rows from (values ('2026-11-09'::timestamptz, 100), ('2026-11-10', 90),"
-        " ('2026-11-11', 110), ('2026-11-12', 100), ('2026-11-13', 60)) as known (day, rows)"
+    (Stage.MARTS, "load_volume"): marts(
+        "update marts.mart_source_freshness set volume_code = 'below_usual', rows_read = 69 "
+        "where entity_code = 'messages'"
     ),
     (Stage.MARTS, "appeal_unique"): marts(
         "insert into marts.fct_appeals select * from marts.fct_appeals where native_id = '1'"
@@ -396,7 +394,7 @@ def test_phones_are_told_from_other_numbers(line: Line, text: str, is_phone: boo
 
 
 def test_a_table_shared_by_two_entities_is_held_against_the_loads_of_both(line: Line) -> None:
-    shared = SourceTable("pos", ("messages", "other"), "case", "pos_messages", ("tambov",), None)
+    shared = SourceTable("pos", ("messages", "other"), "case", "pos_messages", ("tambov",))
     line.owner(
         "insert into ops.loads (run_id, source_code, entity, region_code, finished_at, outcome, "
         "rows_read, rows_landed) values ('r', 'pos', 'other', 'tambov', now(), 'success', 1, 1)"

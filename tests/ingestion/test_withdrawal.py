@@ -392,7 +392,7 @@ def test_the_checks_of_raw_hold_after_a_withdrawal(register: Register) -> None:
 
     register.withdraw(wrong)
 
-    table = SourceTable(register.source.code, ("rows",), "case", register.table, ("tambov",), 1)
+    table = SourceTable(register.source.code, ("rows",), "case", register.table, ("tambov",))
     judged = 0
     transformer = register.platform.warehouse.url("transformer")
     with psycopg.connect(transformer) as connection:
