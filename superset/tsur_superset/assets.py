@@ -148,7 +148,7 @@ def check(assets: Assets, contracts: Mapping[str, set[str]] | None = None) -> No
                 f"{name}: needs the metric «{CAPTION_METRIC}»"
                 " (as of when, out of how many, unknown, OTHER)"
             )
-        if dataset.get("main_dttm_col") not in dataset_columns(dataset):
+        if dataset.get("main_dttm_col", "") not in {None, *dataset_columns(dataset)}:
             errors.append(f"{name}: main_dttm_col {dataset.get('main_dttm_col')} is not a column")
         errors += [
             f"{name}: column {column['column_name']} has no Russian name (verbose_name)"
@@ -208,13 +208,18 @@ def caption_uuid(chart_uuid: str) -> str:
 
 def filters_without_effect(dashboard: Mapping[str, Any], dataset: Mapping[str, Any]) -> list[str]:
     """Names of the dashboard's filters whose column the dataset does not have."""
-    columns = dataset_columns(dataset)
     return [
         item["name"]
         for item in dashboard["metadata"].get("native_filter_configuration", [])
-        if item["filterType"] != PERIOD_FILTER_TYPE
-        and not {target["column"]["name"] for target in item["targets"]} <= columns
+        if not _acts_on(item, dataset)
     ]
+
+
+def _acts_on(item: Mapping[str, Any], dataset: Mapping[str, Any]) -> bool:
+    """A dataset without a time column (`main_dttm_col: null`) shows the present: no period."""
+    if item["filterType"] == PERIOD_FILTER_TYPE:
+        return dataset["main_dttm_col"] is not None
+    return {target["column"]["name"] for target in item["targets"]} <= dataset_columns(dataset)
 
 
 def complete(assets: Assets, *, default_period: str | None = None) -> Assets:
@@ -362,11 +367,10 @@ def _limit_filters(dashboard: dict[str, Any], assets: Assets) -> None:
         if isinstance(node, dict) and node.get("type") == "CHART"
     ]
     for item in dashboard["metadata"].get("native_filter_configuration", []):
-        wanted = {target["column"]["name"] for target in item["targets"] if "column" in target}
         item["scope"]["excluded"] = [
             number
             for number, chart in placed
-            if not wanted <= dataset_columns(assets.datasets[str(chart["dataset_uuid"])])
+            if not _acts_on(item, assets.datasets[str(chart["dataset_uuid"])])
         ]
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import base64
 import json
 import os
+import re
 import shutil
 import tempfile
 from collections.abc import Iterator
@@ -42,11 +43,12 @@ FLAGS = (
     "--hide-scrollbars",
     "--lang=ru",
     # Tall enough that no chart waits to be scrolled to.
-    "--window-size=1600,5600",
+    "--window-size=1600,6800",
 )
 WAIT_SECONDS = 120
 CHART = '[data-test="chart-grid-component"]'
 CAPTION_PREFIX = "Основание: "
+SOURCES = "Данные источников"
 
 
 # The caption's text must lie inside its card's column, whatever its length.
@@ -195,8 +197,22 @@ def test_under_every_chart_stands_when_of_how_many_and_what_is_unknown(seen: See
     for name in [name for name in seen.charts if not name.startswith(CAPTION_PREFIX)]:
         text = seen.charts[CAPTION_PREFIX + name]["text"]
         assert "По состоянию на" in text, name
+        if name == SOURCES:
+            continue
         assert "не определён" in text, name
         assert "прочее вне восьми блоков" in text, name
+
+
+def test_an_official_sees_that_the_data_came(seen: Seen) -> None:
+    # All came in time, so that the first of them stand in the order of their names.
+    table = seen.charts[SOURCES]["text"]
+    assert "ВКонтакте: записи и комментарии" in table
+    assert table.count("в срок") == 10
+    assert re.search(
+        r"Источников: \d+, ожидаемых загрузок: \d\d\. Просрочено: 0, опаздывает: 0, "
+        r"не загружалось: 0, объём ниже обычного: 0\.",
+        seen.charts[CAPTION_PREFIX + SOURCES]["text"],
+    )
 
 
 def test_no_caption_is_cut(seen: Seen) -> None:

@@ -1,4 +1,4 @@
--- The three marts as the contract names them, filled with invented figures: 25 months,
+-- The marts as the contract names them, filled with invented figures: 25 months,
 -- 5 regions, 8 blocks, OTHER and unknown. Deterministic (hashtext), so that tests can count.
 create schema if not exists marts;
 create table marts.dim_blocks (block_code text primary key, block_name text);
@@ -154,6 +154,25 @@ cross join (values ('quantity', 'Количество'), ('quality', 'Качес
 cross join lateral (
   select (60 + pg_temp.h(a.body_name || d.dimension_code || a.period_start, 38))::numeric / 100
 ) as v (raw_value);
+
+-- One region's source in each state; the other regions in time.
+create table marts.mart_source_freshness as
+select k.source_code, k.source_name, k.record_kind as entity_code, k.record_kind_name,
+       r.region_code, r.region_name, 'data-engineering' as owner,
+       timestamptz '2026-11-21 06:00+03' - make_interval(hours => s.hours) as last_loaded_at,
+       coalesce(s.hours, 1)::numeric as age_hours, 36 as warn_hours, 72 as error_hours,
+       coalesce(s.hours, 0) > 36 as is_late, coalesce(s.hours, 0) > 72 as is_overdue,
+       s.freshness_code, s.freshness_name, 100::bigint as rows_read, 200::numeric as usual_rows,
+       0.5::numeric as volume_share, 'below_usual' as volume_code, 'ниже обычного' as volume_name,
+       timestamptz '2026-11-21 06:00+03' as as_of, '1' as metric_version, '1' as config_version
+from (values ('pos', 'Платформа обратной связи', 'appeal', 'Обращения'),
+             ('vk', 'ВКонтакте', 'post', 'Публикации')) as k
+       (source_code, source_name, record_kind, record_kind_name)
+cross join r
+join (values ('tambov', 3, 'on_time', 'в срок'), ('pskov', 40, 'late', 'опаздывает'),
+             ('samara', 100, 'overdue', 'просрочено'), ('chelyabinsk', 5, 'on_time', 'в срок'),
+             ('jewish_ao', null::int, 'never_loaded', 'не загружался')) as s
+       (region_code, hours, freshness_code, freshness_name) using (region_code);
 
 drop function pg_temp.h(text, int);
 grant usage on schema marts to tsur_official, tsur_analyst;

@@ -102,6 +102,11 @@ seen["caption_of_two_months"] = rows(
     official,
     query_context.with_period(contexts["Основание: Рейтинг органов"], "2026-10-05 : 2026-11-20"),
 )
+sources = query_context.with_period(contexts["Данные источников"], "2025-01-01 : 2026-01-01")
+seen["sources"] = rows(official, sources)
+seen["sources_of_one_region"] = rows(
+    official, query_context.with_filter(sources, "region_name", ["Псковская область"])
+)
 months = query_context.with_period(contexts["Сроки по месяцам"], PERIOD)
 seen["months"] = rows(official, months)
 caption = query_context.with_period(contexts["Основание: Соблюдение сроков"], PERIOD)

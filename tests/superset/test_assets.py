@@ -68,6 +68,8 @@ def test_every_chart_of_every_dashboard_has_a_caption_directly_below_it() -> Non
 
 def test_a_caption_is_made_of_the_moment_the_total_and_the_shares_without_a_block() -> None:
     for dataset in DECLARED.datasets.values():
+        if dataset["table_name"] == "mart_source_freshness":
+            continue  # it counts loads, which have no block
         expression = assets.dataset_metrics(dataset)["caption"]
         assert "as_of" in expression
         assert "'unknown'" in expression
@@ -81,6 +83,7 @@ def test_a_caption_is_made_of_the_moment_the_total_and_the_shares_without_a_bloc
         ("mart_deadline_compliance", []),
         ("mart_block_workload", ["Орган", "Муниципалитет", "Канал"]),
         ("agency_rating_latest_quarter", ["Муниципалитет", "Канал"]),
+        ("mart_source_freshness", [name for name in FILTER_NAMES if name != "Регион"]),
     ],
 )
 def test_filters_that_a_mart_does_not_have_are_named_and_kept_off_its_charts(
@@ -105,6 +108,21 @@ def test_filters_that_a_mart_does_not_have_are_named_and_kept_off_its_charts(
         if chart["slice_name"].startswith(assets.CAPTION_PREFIX):
             sql = chart["params"]["metrics"][0]["sqlExpression"]
             assert all(f"«{name}»" in sql.rsplit("||", 1)[1] for name in names)
+
+
+def test_whether_the_data_came_is_read_and_never_judged_by_a_chart() -> None:
+    dataset = next(
+        d for d in DECLARED.datasets.values() if d["table_name"] == "mart_source_freshness"
+    )
+    assert not re.search(r"[<>]|now\(|error_hours *[-+]|0\.7", dataset["sql"])
+    (chart,) = (c for c in DECLARED.charts.values() if c["dataset_uuid"] == dataset["uuid"])
+    params = chart["params"]
+    assert {"freshness_name", "volume_label", "age_hours"} <= set(params["all_columns"])
+    coloured = {item["targetValue"] for item in params["conditional_formatting"]}
+    model = REPOSITORY / "dbt_project/models/marts/reports/mart_source_freshness.sql"
+    names = set(re.findall(r"then '([а-я ]+)'", model.read_text("utf-8")))
+    assert coloured <= names
+    assert {"просрочено", "опаздывает", "не загружался", "ниже обычного"} <= coloured
 
 
 def test_a_rating_is_read_and_never_computed_by_a_chart() -> None:
@@ -141,7 +159,8 @@ def test_the_period_filter_starts_with_the_given_period_and_otherwise_with_every
 
 
 def _break_column(found: assets.Assets) -> None:
-    next(iter(found.charts.values()))["params"]["adhoc_filters"][0]["subject"] = "no_such_column"
+    filtered = next(c["params"] for c in found.charts.values() if c["params"]["adhoc_filters"])
+    filtered["adhoc_filters"][0]["subject"] = "no_such_column"
 
 
 def _break_dataset(found: assets.Assets) -> None:
@@ -222,7 +241,9 @@ def test_every_chart_has_a_query_and_an_unknown_kind_is_refused() -> None:
     for chart in assets.complete(DECLARED).charts.values():
         query = build(chart["params"], dataset_id=1)["queries"][0]
         assert query["columns"] or query["metrics"]
-        assert [item["op"] for item in query["filters"]] == ["TEMPORAL_RANGE"]
+        has_period = DECLARED.datasets[chart["dataset_uuid"]]["main_dttm_col"] is not None
+        expected = ["TEMPORAL_RANGE"] if has_period else []
+        assert [item["op"] for item in query["filters"]] == expected
     with pytest.raises(UnknownChartKind):
         build({"viz_type": "bubble"}, dataset_id=1)
 

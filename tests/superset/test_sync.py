@@ -15,19 +15,20 @@ from tsur_superset import assets
 from tests.superset.conftest import SupersetInstance
 
 pytestmark = pytest.mark.slow
+SOURCES = "Основание: Данные источников"
 BOTH_SHARES = re.compile(r"не определён: \d+,\d %.*прочее вне восьми блоков: \d+,\d %")
 
 
 def test_the_first_sync_fills_an_empty_database_and_every_chart_answers(
     first_sync: subprocess.CompletedProcess[str],
 ) -> None:
-    assert "опрошено диаграмм: 24" in first_sync.stdout
+    assert "опрошено диаграмм: 26" in first_sync.stdout
     assert "готово за" in first_sync.stdout
 
 
 def test_a_second_sync_changes_nothing(observed: dict[str, Any]) -> None:
     assert observed["after"] == observed["before"]
-    assert len(observed["after"]["charts"]) == 24
+    assert len(observed["after"]["charts"]) == 26
     assert len(observed["after"]["rules"]) == 4
 
 
@@ -40,8 +41,27 @@ def test_every_chart_gives_rows_and_every_caption_says_when_of_how_many_and_what
     assert len(captions) * 2 == len(answers)
     for answer in captions:
         assert answer["caption"].startswith("По состоянию на "), answer
+        if answer["chart"] == SOURCES:
+            continue
         assert BOTH_SHARES.search(answer["caption"]), answer
         assert re.search(r" из \d|учтено наблюдений: \d|Поступило обращений: \d", answer["caption"])
+
+
+def test_an_official_sees_which_data_did_not_come_whatever_period_is_chosen(
+    observed: dict[str, Any],
+) -> None:
+    states = [row["freshness_name"] for row in observed["sources"]]
+    assert states == ["просрочено"] * 2 + ["опаздывает"] * 2 + states[4:]
+    assert sorted(states[4:]) == ["в срок"] * 4 + ["не загружался"] * 2
+    assert observed["sources_of_one_region"] == [
+        row for row in observed["sources"] if row["region_name"] == "Псковская область"
+    ]
+    captions = {answer["chart"]: answer["caption"] for answer in observed["answers"]}
+    assert (
+        "Источников: 2, ожидаемых загрузок: 10. Просрочено: 2, опаздывает: 2, не загружалось: 2, "
+        "объём ниже обычного: 10." in captions[SOURCES]
+    )
+    assert "Фильтры «Период», «Блок»," in captions[SOURCES]
 
 
 def test_captions_name_the_filters_that_do_not_act(observed: dict[str, Any]) -> None:
