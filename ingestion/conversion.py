@@ -10,11 +10,13 @@ import json
 import multiprocessing
 import os
 import threading
+from array import array
 from collections import deque
 from collections.abc import Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
 from dataclasses import dataclass, field
 from datetime import datetime
+from itertools import accumulate
 from typing import Any
 
 from ingestion.clients.base import Item, Page
@@ -24,7 +26,10 @@ from ingestion.source import Entity, Region, Source
 from ingestion.vault import Vault
 
 # A worker takes half a second to start: a load that is over sooner does without.
-_ALONE_ROWS = 20_000
+_ALONE_ROWS = 12_000
+_ALONE_BYTES = 12 << 20
+# Pseudonyms that were sealed already; bounds the memory, not the result.
+_REMEMBERED_PSEUDONYMS = 65_536
 _MOST_WORKERS = 4
 _NICER = 10
 # Pages that wait for each worker: bounds the memory.
@@ -57,9 +62,10 @@ class Converted:
     page: Page
     read: int = 0
     landed: int = 0
-    lines: list[bytes] = field(default_factory=list)
+    lines: bytes = b""
+    ends: array[int] = field(default_factory=lambda: array("Q"))
     keys: bytes = b""
-    identities: dict[str, tuple[str, str]] = field(default_factory=dict)
+    identities: dict[str, tuple[str, bytes]] = field(default_factory=dict)
     refused: list[Refused] = field(default_factory=list)
     present: list[str] = field(default_factory=list)
     is_whole: bool = True
@@ -107,6 +113,8 @@ class Converter:
             *(source, entity, region, vault, observed_at, told_at, load_id, known_load_id),
         )
         self._names = (source.code, region.code, entity.name)
+        self._vault = vault
+        self._sealed: set[str] = set()
         self._mapper = Mapper(source, entity, region, vault, told_at)
         self._observed_at = observed_at
         self._constants = "\t".join(
@@ -158,6 +166,7 @@ class Converter:
         result = Converted(page.emptied())
         result.read = len(items)
         sha256 = _NULL if page.sha256 is None else page.sha256.encode()
+        lines = []
         keys = []
         for item in items:
             try:
@@ -170,23 +179,41 @@ class Converter:
                 result.broken = error
                 break
             line, key = self._lines(row, item.row_number, sha256)
-            result.lines.append(line)
+            lines.append(line)
             keys.append(key)
             if row.identities:
-                result.identities.update(row.identities)
+                self._seal(row.identities, result)
         if self._mapper.unknown:
             result.unknown = tuple(self._mapper.unknown)
             self._mapper.unknown.clear()
-        result.landed = len(keys)
-        result.keys = as_copied(keys)
+        self._write(lines, keys, result)
         return result
 
     def again(self, item: Item, row_number: int | None, known_load_id: int) -> Converted:
         """A single record of the quarantine entry of a load. Raises RecordError."""
         row = self.row(item)
+        result = Converted(Page([]), read=1)
         line, key = self._lines(row, row_number, _NULL)
-        lines = [line + b"\t" + str(known_load_id).encode()]
-        return Converted(Page([]), 1, 1, lines, as_copied([key]), row.identities)
+        self._write([line + b"\t" + str(known_load_id).encode()], [key], result)
+        self._seal(row.identities, result)
+        return result
+
+    @staticmethod
+    def _write(lines: list[bytes], keys: list[bytes], result: Converted) -> None:
+        result.landed = len(lines)
+        result.lines = as_copied(lines)
+        result.ends = array("Q", accumulate(len(line) + 1 for line in lines))
+        result.keys = as_copied(keys)
+
+    def _seal(self, identities: dict[str, tuple[str, str]], result: Converted) -> None:
+        for pseudonym, (kind, value) in identities.items():
+            if pseudonym in self._sealed:
+                continue
+            sealed = self._vault.seal(value.encode("utf-8", "surrogatepass"))
+            result.identities[pseudonym] = kind, sealed
+            if len(self._sealed) >= _REMEMBERED_PSEUDONYMS:
+                self._sealed.clear()
+            self._sealed.add(pseudonym)
 
     def look(
         self, item: Item, records: list[dict[str, Any]], refused: list[str], unknown: list[str]
@@ -238,14 +265,19 @@ def _convert(page: Page) -> Converted:
     return _converter.page(page)
 
 
+def _is_ready() -> bool:
+    return _converter is not None
+
+
 def convert(pages: Iterator[Page], converter: Converter) -> Iterator[Converted]:
     """Every page converted, in order. What `pages` raises comes after all pages before it."""
-    alone = 0
+    rows = size = 0
     for page in pages:
         result = converter.page(page)
-        alone += result.read
+        rows += result.read
+        size += page.bytes_read
         yield result
-        if alone >= _ALONE_ROWS:
+        if rows >= _ALONE_ROWS or size >= _ALONE_BYTES:
             break
     else:
         return
@@ -262,6 +294,7 @@ def _beside(pages: Iterator[Page], converter: Converter) -> Iterator[Converted]:
         initializer=_set_up,
         initargs=(converter,),
     ) as pool:
+        ready = pool.submit(_is_ready)
         try:
             while True:
                 try:
@@ -270,6 +303,10 @@ def _beside(pages: Iterator[Page], converter: Converter) -> Iterator[Converted]:
                     failure, page = error, None
                 if page is None:
                     break
+                if not waiting and not ready.done():
+                    # Until the first worker has started, this process goes on alone.
+                    yield converter.page(page)
+                    continue
                 waiting.append(pool.submit(_convert, page))
                 if len(waiting) > workers * _AHEAD:
                     yield waiting.popleft().result()

@@ -218,7 +218,6 @@ class Transfer:
         self._quarantine = self._writer()
         self._landing = Landing(
             work.connection,
-            work.vault,
             self._quarantine,
             table=work.entity.table,
             is_by_content=work.entity.key == "content",

@@ -8,20 +8,20 @@ transaction: rows, quarantine, vault, watermark and the ledger entry commit toge
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from bisect import bisect_right
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 
 import psycopg
 from psycopg import sql
 
-from ingestion.conversion import COLUMNS, KEY_COLUMNS, Converted, as_copied
+from ingestion.conversion import COLUMNS, KEY_COLUMNS, Converted
 from ingestion.erasure import has_erased, keep_entries_erased, keep_erased
 from ingestion.errors import RecordError
 from ingestion.evidence import Writer
 from ingestion.mapping import canonical_json, key_prefix
 from ingestion.source import Source, Window
-from ingestion.vault import Vault
 from ingestion.withdrawal import remember
 
 _BATCH_IDENTITIES = 5_000
@@ -30,6 +30,8 @@ _REMEMBERED_PSEUDONYMS = 200_000
 # While so much is written, the next rows are converted; bounds the memory too.
 _BATCH_ROWS = 8_000
 _BATCH_BYTES = 16 << 20
+# A line begins with its key.
+_KEY_DIGITS = 32
 
 # `landing` and what is found out about its rows hold one batch, the others all of the load.
 # Contents are in `landing` only when everything lands at once.
@@ -112,7 +114,7 @@ from (
 _NEW = """
 insert into landing_new (seq, record_key, native_id)
 select w.seq, w.record_key, w.native_id
-from landing_winners as w
+from {winners} as w
 left join lateral (
     select r.payload_hash, r.is_deleted, r.load_id
     from {table} as r
@@ -131,7 +133,7 @@ where latest.load_id is null
 _UNSEEN = """
 insert into landing_new (seq, record_key, native_id)
 select w.seq, w.record_key, w.native_id
-from landing_winners as w
+from {winners} as w
 where not exists (select 1 from {table} as r where r.record_key = w.record_key)
 """
 
@@ -149,23 +151,23 @@ inner join landing_new as w on w.seq = l.seq
 _KEYS = """
 insert into landing_keys
 select seq, record_key, payload_hash, source_changed_at, file_sha256, row_number
-from landing_winners
+from {winners}
 """
 
 _LOST = """
 from landing as l
-where not exists (select 1 from landing_winners as w where w.seq = l.seq)
+where not exists (select 1 from {winners} as w where w.seq = l.seq)
 """
 
 _UNCHANGED = """
 insert into landing_unchanged (record_key)
-select w.record_key from landing_winners as w
+select w.record_key from {winners} as w
 where not exists (select 1 from landing_new as n where n.seq = w.seq)
 """
 
 _OLDER_VERSIONS = """
 select w.native_id, l.payload::jsonb, l.row_number, l.file_sha256
-from landing_winners as w
+from {winners} as w
 inner join landing as l on l.seq = w.seq
 where exists (
         select 1 from {table} as r
@@ -273,6 +275,7 @@ order by latest.raw_id
 
 _LANDING = sql.Identifier("landing")
 _LANDING_LOST = sql.Identifier("landing_lost")
+_LANDING_WINNERS = sql.Identifier("landing_winners")
 _RECORD = sql.SQL("l.record::jsonb")
 _RECORD_BY_CONTENT = sql.SQL("l.record::jsonb || jsonb_build_object('native_id', w.native_id)")
 _VANISHED = sql.SQL("latest.record")
@@ -313,13 +316,46 @@ class Merged:
     tombstoned: int
 
 
+class _Batch:
+    """The lines that wait until the server has told which of them are new."""
+
+    def __init__(self) -> None:
+        self._pages: list[Converted] = []
+        self._firsts: list[int] = []
+        self._count = 0
+        self.size = 0
+
+    def add(self, converted: Converted) -> None:
+        self._pages.append(converted)
+        self._firsts.append(self._count)
+        self._count += converted.landed
+        self.size += len(converted.lines)
+
+    @property
+    def blocks(self) -> Iterator[bytes]:
+        """All lines, some at a time."""
+        return (page.lines for page in self._pages)
+
+    def line(self, index: int) -> bytes:
+        """One line, with its end."""
+        place = bisect_right(self._firsts, index) - 1
+        page, number = self._pages[place], index - self._firsts[place]
+        return page.lines[page.ends[number - 1] if number else 0 : page.ends[number]]
+
+    def has_repeats(self) -> bool:
+        """True when two lines have the same key."""
+        keys: set[bytes] = set()
+        for page in self._pages:
+            keys.update(page.lines[at : at + _KEY_DIGITS] for at in (0, *page.ends[:-1]))
+        return len(keys) < self._count
+
+
 class Landing:
     """Takes the rows of one load, in one transaction of `connection`."""
 
     def __init__(
         self,
         connection: psycopg.Connection,
-        vault: Vault,
         quarantine: Writer,
         *,
         table: str,
@@ -334,7 +370,6 @@ class Landing:
         is_replay: bool,
     ) -> None:
         self._connection = connection
-        self._vault = vault
         self._quarantine = quarantine
         self._table = sql.Identifier("raw", table)
         self._names = (source_code, region_code, entity)
@@ -351,7 +386,7 @@ class Landing:
             "prefix": key_prefix(source_code, region_code, entity),
             "table_name": table,
         }
-        self._identities: dict[str, tuple[str, str]] = {}
+        self._identities: dict[str, tuple[str, bytes]] = {}
         self._known_pseudonyms: set[str] = set()
         self._is_stale = is_stale
         # What has to be known of all rows before one of them lands cannot land in parts: which
@@ -359,10 +394,10 @@ class Landing:
         self._is_at_once = (
             is_by_content or is_stale or is_replay or has_erased(connection, *self._names)
         )
+        self._winners = _LANDING_WINNERS
         self._batches = 0
         self._waiting = 0
-        self._lines: list[bytes] = []
-        self._line_bytes = 0
+        self._batch = _Batch()
         self._columns = f"{COLUMNS}, known_load_id" if is_replay else COLUMNS
         self._added = 0
         self._landed = 0
@@ -373,11 +408,10 @@ class Landing:
         """Take the rows and the refused records of a page."""
         if converted.landed:
             if self._is_at_once:
-                self._copy(_LANDING, self._columns, as_copied(converted.lines))
+                self._copy(_LANDING, self._columns, [converted.lines])
             else:
-                self._copy(_LANDING, KEY_COLUMNS, converted.keys)
-                self._lines += converted.lines
-                self._line_bytes += sum(map(len, converted.lines))
+                self._copy(_LANDING, KEY_COLUMNS, [converted.keys])
+                self._batch.add(converted)
             self._added += converted.landed
             self._waiting += converted.landed
         for pseudonym, identity in converted.identities.items():
@@ -397,14 +431,15 @@ class Landing:
                 sha256=converted.page.sha256,
                 file_name=converted.page.name,
             )
-        is_full = self._waiting >= _BATCH_ROWS or self._line_bytes >= _BATCH_BYTES
+        is_full = self._waiting >= _BATCH_ROWS or self._batch.size >= _BATCH_BYTES
         if is_full and not self._is_at_once:
             self._land()
 
-    def _copy(self, table: sql.Identifier, columns: str, lines: bytes) -> None:
+    def _copy(self, table: sql.Identifier, columns: str, blocks: Iterable[bytes]) -> None:
         query = sql.SQL("copy {} ({}) from stdin").format(table, sql.SQL(columns))
         with self._connection.cursor() as cursor, cursor.copy(query) as copy:
-            copy.write(lines)
+            for block in blocks:
+                copy.write(block)
 
     def present(self, keys: Iterable[str]) -> None:
         """Records that the listing holds though they did not land: they have not vanished."""
@@ -429,9 +464,8 @@ class Landing:
                 "copy landing_identities (pseudonym, kind, value_sealed) from stdin"
             ) as copy,
         ):
-            for pseudonym, (kind, value) in self._identities.items():
+            for pseudonym, (kind, sealed) in self._identities.items():
                 if pseudonym not in known:
-                    sealed = self._vault.seal(value.encode("utf-8", "surrogatepass"))
                     copy.write_row((pseudonym, kind, sealed))
         if len(self._known_pseudonyms) > _REMEMBERED_PSEUDONYMS:
             self._known_pseudonyms.clear()
@@ -444,9 +478,13 @@ class Landing:
         if not self._batches:
             # Nobody else analyzes temporary tables, and a plan for ten rows is none for millions.
             connection.execute("analyze landing (seq, record_key)")
-        winners = self._execute(_CONTENT_WINNERS if self._is_by_content else _WINNERS).rowcount
-        if not self._batches:
+        if self._is_at_once or self._batch.has_repeats():
+            self._winners = _LANDING_WINNERS
+            query = _CONTENT_WINNERS if self._is_by_content else _WINNERS
+            winners = self._execute(query).rowcount
             connection.execute("analyze landing_winners (seq, record_key)")
+        else:
+            self._winners, winners = _LANDING, self._waiting
         if self._is_at_once:
             keep_erased(
                 connection,
@@ -472,18 +510,17 @@ class Landing:
         connection.execute(_NEXT_BATCH)
         self._landed += landed
         self._waiting = 0
-        self._lines.clear()
-        self._line_bytes = 0
+        self._batch = _Batch()
         self._batches += 1
 
     def _copy_new(self, new: int) -> None:
         """The lines of the batch that land go to the raw table as they are."""
-        lines = self._lines
-        if new < len(lines):
+        blocks: Iterable[bytes] = self._batch.blocks
+        if new < self._waiting:
             query = "select seq from landing_new order by seq"
-            lines = [self._line(seq) for (seq,) in self._connection.execute(query)]
-        if lines:
-            self._copy(self._table, COLUMNS, as_copied(lines))
+            blocks = [self._line(seq) for (seq,) in self._connection.execute(query)]
+        if new:
+            self._copy(self._table, COLUMNS, blocks)
 
     def _set_lost_aside(self) -> None:
         """The versions that lost within the batch: which one of all wins is not known yet."""
@@ -491,15 +528,12 @@ class Landing:
             self._execute(f"insert into landing_lost select l.* {_LOST}")
             return
         query = f"select l.seq {_LOST} order by l.seq"
-        lines = [
-            self._line(seq) + b"\t" + str(seq).encode()
-            for (seq,) in self._connection.execute(query)
-        ]
-        self._copy(_LANDING_LOST, f"{COLUMNS}, seq", as_copied(lines))
+        lines = [b"%b\t%d\n" % (self._line(seq)[:-1], seq) for (seq,) in self._execute(query)]
+        self._copy(_LANDING_LOST, f"{COLUMNS}, seq", lines)
 
     def _line(self, seq: int) -> bytes:
         """A line of the batch by the number that it has in `landing`."""
-        return self._lines[seq - 1 - (self._added - self._waiting)]
+        return self._batch.line(seq - 1 - (self._added - self._waiting))
 
     def _settle_repeats(self) -> None:
         """A key that came more than once leaves one version; the others go to quarantine."""
@@ -583,7 +617,11 @@ class Landing:
         self, statement: str, *, scope: sql.Composable = _SCOPE_ALL, **parameters: object
     ) -> psycopg.Cursor:
         query = sql.SQL(statement).format(
-            table=self._table, scope=scope, record=self._record, gone=self._gone
+            table=self._table,
+            winners=self._winners,
+            scope=scope,
+            record=self._record,
+            gone=self._gone,
         )
         return self._connection.execute(query, {**self._parameters, **parameters})
 
