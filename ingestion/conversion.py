@@ -11,12 +11,12 @@ import multiprocessing
 import os
 import threading
 from array import array
-from collections import deque
 from collections.abc import Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
 from dataclasses import dataclass, field
 from datetime import datetime
 from itertools import accumulate
+from queue import Queue
 from typing import Any
 
 from ingestion.clients.base import Item, Page
@@ -33,7 +33,7 @@ _REMEMBERED_PSEUDONYMS = 65_536
 _MOST_WORKERS = 4
 _NICER = 10
 # Pages that wait for each worker: bounds the memory.
-_AHEAD = 4
+_AHEAD = 8
 
 _NULL = b"\\N"
 
@@ -286,8 +286,6 @@ def convert(pages: Iterator[Page], converter: Converter) -> Iterator[Converted]:
 
 def _beside(pages: Iterator[Page], converter: Converter) -> Iterator[Converted]:
     workers = max(1, min(_MOST_WORKERS, os.cpu_count() or 1))
-    failure: Exception | None = None
-    waiting: deque[Future[Converted]] = deque()
     with ProcessPoolExecutor(
         workers,
         mp_context=multiprocessing.get_context("spawn"),
@@ -295,25 +293,54 @@ def _beside(pages: Iterator[Page], converter: Converter) -> Iterator[Converted]:
         initargs=(converter,),
     ) as pool:
         ready = pool.submit(_is_ready)
+        # Until the first worker has started, this process goes on alone.
+        while not ready.done():
+            page = next(pages, None)
+            if page is None:
+                return
+            yield converter.page(page)
+        converted = _Ahead(pages, pool, workers * _AHEAD)
         try:
-            while True:
-                try:
-                    page = next(pages, None)
-                except Exception as error:
-                    failure, page = error, None
-                if page is None:
-                    break
-                if not waiting and not ready.done():
-                    # Until the first worker has started, this process goes on alone.
-                    yield converter.page(page)
-                    continue
-                waiting.append(pool.submit(_convert, page))
-                if len(waiting) > workers * _AHEAD:
-                    yield waiting.popleft().result()
-            while waiting:
-                yield waiting.popleft().result()
+            yield from converted
         finally:
-            for future in waiting:
+            converted.close()
+
+
+class _Ahead:
+    """Reads pages and gives them to the workers, while whoever takes the results writes them."""
+
+    def __init__(self, pages: Iterator[Page], pool: ProcessPoolExecutor, most: int) -> None:
+        self._pages = pages
+        self._pool = pool
+        self._waiting: Queue[Future[Converted] | None] = Queue(most)
+        self._failure: Exception | None = None
+        self._is_over = False
+        self._reader = threading.Thread(target=self._read, daemon=True)
+        self._reader.start()
+
+    def _read(self) -> None:
+        try:
+            for page in self._pages:
+                if self._is_over:
+                    return
+                self._waiting.put(self._pool.submit(_convert, page))
+        except Exception as error:
+            self._failure = error
+        finally:
+            self._waiting.put(None)
+
+    def __iter__(self) -> Iterator[Converted]:
+        """In the order of the pages; what reading them raised comes after all before it."""
+        while (future := self._waiting.get()) is not None:
+            yield future.result()
+        self._is_over = True
+        if self._failure is not None:
+            raise self._failure
+
+    def close(self) -> None:
+        """Stop reading; what waits is let go."""
+        if not self._is_over:
+            self._is_over = True
+            while (future := self._waiting.get()) is not None:
                 future.cancel()
-    if failure is not None:
-        raise failure
+        self._reader.join()

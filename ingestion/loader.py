@@ -332,6 +332,11 @@ class _Batch:
         self.size += len(converted.lines)
 
     @property
+    def keys(self) -> Iterator[bytes]:
+        """The keys of all lines, in their order."""
+        return (page.keys for page in self._pages)
+
+    @property
     def blocks(self) -> Iterator[bytes]:
         """All lines, some at a time."""
         return (page.lines for page in self._pages)
@@ -410,7 +415,6 @@ class Landing:
             if self._is_at_once:
                 self._copy(_LANDING, self._columns, [converted.lines])
             else:
-                self._copy(_LANDING, KEY_COLUMNS, [converted.keys])
                 self._batch.add(converted)
             self._added += converted.landed
             self._waiting += converted.landed
@@ -475,6 +479,8 @@ class Landing:
     def _land(self) -> None:
         """Move the waiting rows into the raw table: what is new, and what has changed."""
         connection = self._connection
+        if not self._is_at_once:
+            self._copy(_LANDING, KEY_COLUMNS, self._batch.keys)
         if not self._batches:
             # Nobody else analyzes temporary tables, and a plan for ten rows is none for millions.
             connection.execute("analyze landing (seq, record_key)")

@@ -301,6 +301,14 @@ def _compile(name: str, field_type: FieldType, rule: FieldRule, context: _Contex
         value = fields.get(plain)
         if type(value) is exact and lowest <= value <= highest:
             return value
+        if type(value) is not str or value.strip() in context.nulls:
+            return number(fields, derived, observed_at)
+        try:
+            result = float(value)
+        except ValueError:
+            return number(fields, derived, observed_at)
+        if lowest <= result <= highest and (exact is float or result.is_integer()):
+            return exact(result)
         return number(fields, derived, observed_at)
 
     yes = frozenset(word.casefold() for word in rule.true)
@@ -622,6 +630,8 @@ class Mapper:
         }
         self._constraints = constraints(entity, {region.code}, form_shown)
         self._is_kept_by_people = entity.template is not None
+        # Rows of a table have the same columns: which of them are unknown is found out once.
+        self._unknown_of: dict[tuple[str, ...], list[str]] = {}
         self.unknown: dict[str, None] = {}
 
     def native_id_of(self, fields: Fields, derived: Fields) -> str | None:
@@ -666,9 +676,14 @@ class Mapper:
 
     def _met_unknown(self, fields: Fields) -> Fields:
         """Fields that the YAML does not name: told, and treated as the contract says."""
-        unknown = [name for name in fields if name not in self._known]
-        for name in unknown:
-            if len(self.unknown) < _REMEMBERED_NAMES:
+        names = tuple(fields)
+        unknown = self._unknown_of.get(names)
+        if unknown is None:
+            if len(self._unknown_of) >= _REMEMBERED_NAMES:
+                self._unknown_of.clear()
+            unknown = [name for name in names if name not in self._known]
+            self._unknown_of[names] = unknown
+            for name in unknown[: _REMEMBERED_NAMES - len(self.unknown)]:
                 self.unknown.setdefault(name)
         mode = self._contract.columns
         if mode == "discard_value":

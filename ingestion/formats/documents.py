@@ -16,7 +16,7 @@ from ingestion.formats.encoding import encoding_of, transcoded
 from ingestion.formats.json_text import JsonText, elements_at
 from ingestion.source import Entity
 
-_BLOCK = 2 << 20
+_BLOCK = 1 << 20
 
 _decode = msgspec.json.Decoder().decode
 
