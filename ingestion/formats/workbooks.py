@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import zipfile
 import zlib
 from collections.abc import Iterator
@@ -17,12 +18,22 @@ from ingestion.source import Entity, Format
 # Deflate cannot pack more than this into a byte.
 _MOST_PER_BYTE = 1032
 _CHUNK = 1 << 20
+# What reading a damaged archive raises.
+_BROKEN = (zipfile.BadZipFile, zlib.error, NotImplementedError, RuntimeError, EOFError)
+# A sheet is read as a full rectangle: so much for each cell in it, whether it is there or not.
+_CELL_BYTES = 32
+# An address of a cell; those that lie far out, of which most sheets have none.
+_ADDRESS = re.compile(rb"""\sr=["']([A-Z]{1,3})([0-9]{1,7})["']""")
+_FAR_ADDRESS = re.compile(rb"""\sr=["']([A-Z]{2,3}(?=[0-9])|[A-Z](?=[0-9]{6}))([0-9]{1,7})["']""")
+_NEAR_ROWS, _NEAR_COLUMNS = 99_999, 26
+_LONGEST_ADDRESS = 16
 
 
 def read_workbook(file: DeliveredFile, entity: Entity) -> Iterator[Page]:
     """The rows of the first sheet, or of every sheet that is declared."""
     _check_size(file, entity.format)
     try:
+        _check_extent(file, entity.format)
         workbook = CalamineWorkbook.from_path(file.path)
         names = _sheets(workbook, entity.format)
         if not names:
@@ -36,8 +47,60 @@ def read_workbook(file: DeliveredFile, entity: Entity) -> Iterator[Page]:
 
                 rows = as_written(rows, file, name)
             yield from table_pages(_filled(rows), entity, file, found, sheet=name)
-    except (CalamineError, zipfile.BadZipFile, OSError, ValueError, IndexError) as error:
+    except (
+        CalamineError,
+        zipfile.BadZipFile,
+        zlib.error,
+        OSError,
+        ValueError,
+        IndexError,
+    ) as error:
         raise file.refused("broken_workbook", f"{type(error).__name__}: {error}") from None
+
+
+def _check_extent(file: DeliveredFile, declared: Format) -> None:
+    """Refuse an XLSX with a cell so far out that the rectangle up to it would not fit."""
+    if not zipfile.is_zipfile(file.path):
+        return
+    allowed = declared.max_unpacked_megabytes << 20
+    with zipfile.ZipFile(file.path) as archive:
+        for entry in archive.infolist():
+            if not entry.filename.startswith("xl/worksheets/"):
+                continue
+            rows, columns = _extent(archive, entry, _FAR_ADDRESS)
+            rows, columns = max(rows, _NEAR_ROWS), max(columns, _NEAR_COLUMNS)
+            if rows * columns * _CELL_BYTES > allowed:
+                rows, columns = _extent(archive, entry, _ADDRESS)
+            if rows * columns * _CELL_BYTES > allowed:
+                raise file.refused(
+                    "workbook_too_large",
+                    f"a sheet of {rows} rows × {columns} columns takes "
+                    f"{rows * columns * _CELL_BYTES >> 20} MB, allowed are "
+                    f"{declared.max_unpacked_megabytes} MB",
+                )
+
+
+def _extent(
+    archive: zipfile.ZipFile, entry: zipfile.ZipInfo, address: re.Pattern[bytes]
+) -> tuple[int, int]:
+    """The last row and the last column that an address names."""
+    rows = columns = 0
+    rest = b""
+    with archive.open(entry) as part:
+        while chunk := part.read(_CHUNK):
+            found = set(address.findall(rest + chunk))
+            rows = max(rows, max((int(row) for _, row in found), default=0))
+            columns = max(columns, max((_number(name) for name, _ in found), default=0))
+            rest = chunk[-_LONGEST_ADDRESS:]
+    return rows, columns
+
+
+def _number(column: bytes) -> int:
+    """The number of a column, from 1: A, …, Z, AA, …"""
+    number = 0
+    for letter in column:
+        number = number * 26 + letter - ord("A") + 1
+    return number
 
 
 def _sheets(workbook: CalamineWorkbook, declared: Format) -> list[str]:
@@ -79,7 +142,7 @@ def _check_size(file: DeliveredFile, declared: Format) -> None:
                     with archive.open(entry) as part:
                         while total <= allowed and (chunk := part.read(_CHUNK)):
                             total += len(chunk)
-    except (zipfile.BadZipFile, zlib.error, NotImplementedError, RuntimeError, EOFError) as error:
+    except _BROKEN as error:
         raise file.refused("broken_workbook", f"{type(error).__name__}: {error}") from None
     if told > allowed or total > allowed:
         raise file.refused(

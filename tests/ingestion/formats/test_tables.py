@@ -111,6 +111,26 @@ def test_a_sheet_is_chosen_by_name_or_pattern_and_told(tmp_path: Path) -> None:
     assert refusal(path).code == "missing_column"
 
 
+def test_a_single_cell_far_out_is_refused_before_the_sheet_is_read(tmp_path: Path) -> None:
+    book = Workbook()
+    book.active.append(HEADING)
+    book.active["XFD1048576"] = "x"
+    path = tmp_path / "far.xlsx"
+    book.save(path)
+    refused = refusal(path)
+    assert refused.code == "workbook_too_large"
+    assert "1048576 rows × 16384 columns" in str(refused)
+
+
+def test_a_wide_sheet_of_few_rows_is_read(tmp_path: Path) -> None:
+    book = Workbook()
+    book.active.append([*HEADING, *[None] * 16_000, "далеко"])
+    book.active.append(ROWS[0])
+    path = tmp_path / "wide.xlsx"
+    book.save(path)
+    assert len(read(path)) == 1
+
+
 def test_a_workbook_of_open_document_format_reads_like_any_other(tmp_path: Path) -> None:
     document = OpenDocumentSpreadsheet()
     table = Table(name="Лист1")
