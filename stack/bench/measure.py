@@ -14,6 +14,8 @@ from typing import Any
 import psutil
 
 _SAMPLING_SECONDS = 0.05
+# Asking for the memory of a large process halts it: at most this share of the time is spent so.
+_SAMPLING_SHARE = 0.01
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,9 +80,11 @@ def run_watched(command: list[str], environment: Mapping[str, str]) -> Watched:
         watched = psutil.Process(process.pid)
         peak = 0.0
         while process.poll() is None:
+            asked = time.perf_counter()
             peak = max(peak, _memory(watched))
+            spent = time.perf_counter() - asked
             with contextlib.suppress(subprocess.TimeoutExpired):
-                process.wait(_SAMPLING_SECONDS)
+                process.wait(max(_SAMPLING_SECONDS, spent / _SAMPLING_SHARE))
         seconds = time.perf_counter() - begun
         output = process.stdout.read() if process.stdout else ""
     if process.returncode != 0:
