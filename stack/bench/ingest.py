@@ -78,7 +78,7 @@ select
     jsonb_build_object('native_id', n, 'received_at', '2026-01-01T00:00:00+03:00'),
     sha256(convert_to('hash ' || n, 'UTF8')),
     now(),
-    (select max(load_id) from ops.loads),
+    (select coalesce(max(load_id), 0) from ops.loads),
     n
 from generate_series(1, %(rows)s) as n
 """
