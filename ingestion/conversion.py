@@ -33,7 +33,7 @@ _REMEMBERED_PSEUDONYMS = 65_536
 _MOST_WORKERS = 4
 _NICER = 10
 # Pages that wait for each worker: bounds the memory.
-_AHEAD = 8
+_AHEAD = 5
 
 _NULL = b"\\N"
 
