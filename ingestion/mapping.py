@@ -625,8 +625,8 @@ class Mapper:
         )
         self._separator = "/" if entity.role == "event" else "_"
         self._contract = entity.contract
-        self._known = frozenset(name.split(".")[0] for name in known_fields(entity)) | {
-            name for name in known_fields(entity) if not self._nested
+        self._known = frozenset(name.split(".")[0] for name in entity.fields) | {
+            name for name in entity.fields if not self._nested
         }
         self._constraints = constraints(entity, {region.code}, form_shown)
         self._is_kept_by_people = entity.template is not None
@@ -800,8 +800,3 @@ def required_fields(entity: Entity) -> list[tuple[str, ...]]:
             groups.append(rule.from_)
         groups.extend((name,) for name in (*rule.join, *rule.when))
     return [group for group in groups if not any(name.startswith("@") for name in group)]
-
-
-def known_fields(entity: Entity) -> frozenset[str]:
-    """Every source field that the YAML names."""
-    return entity.fields

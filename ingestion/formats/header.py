@@ -15,7 +15,7 @@ from typing import Any
 from ingestion.clients.base import PAGE_ITEMS, Item, Page
 from ingestion.errors import RecordError
 from ingestion.formats.delivered import DeliveredFile
-from ingestion.mapping import known_fields, required_fields, shape
+from ingestion.mapping import required_fields, shape
 from ingestion.source import Entity
 
 # A row: its number in the file or sheet, from 1, and its cells.
@@ -107,7 +107,7 @@ class Heading:
     def __init__(self, entity: Entity, file: DeliveredFile) -> None:
         self._entity = entity
         self._file = file
-        self._known = known_fields(entity)
+        self._known = entity.fields
         self._spelling = {folded(column): column for column in self._known}
         layouts = entity.format.layouts.values()
         self._names = {*self._spelling, *(folded(one) for needed in layouts for one in needed)}

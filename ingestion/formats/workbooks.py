@@ -33,7 +33,8 @@ def read_workbook(file: DeliveredFile, entity: Entity) -> Iterator[Page]:
     """The rows of the first sheet, or of every sheet that is declared."""
     _check_size(file, entity.format)
     try:
-        _check_extent(file, entity.format)
+        if entity.template is None:  # of registers that people keep every cell is looked at
+            _check_extent(file, entity.format)
         workbook = CalamineWorkbook.from_path(file.path)
         names = _sheets(workbook, entity.format)
         if not names:

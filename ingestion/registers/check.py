@@ -28,7 +28,7 @@ from ingestion.clients.register import RegisterClient
 from ingestion.constraints import alike, constraints, formulas, shown, without_constraints
 from ingestion.errors import RecordError, UnreadableAnswer
 from ingestion.formats.header import folded
-from ingestion.mapping import Mapper, known_fields, required_fields
+from ingestion.mapping import Mapper, required_fields
 from ingestion.registers.columns import Column, columns_of, register_entity
 from ingestion.registers.contract import REMARKS_COLUMN
 from ingestion.registers.returned import NO_ROWS, stranger
@@ -176,7 +176,7 @@ def _data_sheet(book: Workbook, entity: Entity) -> Worksheet:
 
 
 def _read_heading(sheet: Worksheet, entity: Entity, columns: list[Column]) -> _Heading:
-    known = {folded(name): name for name in known_fields(entity)}
+    known = {folded(name): name for name in entity.fields}
     result = _Heading()
     written = [(cell.column, _text(cell.value)) for cell in next(sheet.iter_rows(max_row=1), ())]
     while written and not written[-1][1] and _is_empty(sheet, written[-1][0]):
