@@ -48,14 +48,7 @@ def read_workbook(file: DeliveredFile, entity: Entity) -> Iterator[Page]:
 
                 rows = as_written(rows, file, name)
             yield from table_pages(_filled(rows), entity, file, found, sheet=name)
-    except (
-        CalamineError,
-        zipfile.BadZipFile,
-        zlib.error,
-        OSError,
-        ValueError,
-        IndexError,
-    ) as error:
+    except (*_BROKEN, CalamineError, OSError, ValueError, IndexError) as error:
         raise file.refused("broken_workbook", f"{type(error).__name__}: {error}") from None
 
 

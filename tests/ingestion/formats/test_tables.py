@@ -131,6 +131,17 @@ def test_a_wide_sheet_of_few_rows_is_read(tmp_path: Path) -> None:
     assert len(read(path)) == 1
 
 
+def test_a_workbook_under_a_password_is_refused_as_broken(tmp_path: Path) -> None:
+    path = workbook(tmp_path / "a.xlsx", {"Лист": [HEADING, *ROWS]})
+    content = bytearray(path.read_bytes())
+    entry = content.find(b"PK\x01\x02")
+    while entry >= 0:
+        content[entry + 8] |= 1  # the flag of an encrypted entry
+        entry = content.find(b"PK\x01\x02", entry + 4)
+    path.write_bytes(content)
+    assert refusal(path).code == "broken_workbook"
+
+
 def test_a_workbook_of_open_document_format_reads_like_any_other(tmp_path: Path) -> None:
     document = OpenDocumentSpreadsheet()
     table = Table(name="Лист1")
