@@ -1,4 +1,4 @@
-"""Pages in, lines for COPY out: in this process, and for large deliveries in others beside it.
+"""Pages in, rows for COPY out: in this process, and for large deliveries in others beside it.
 
 Mapping is the costly part of a load, and records are independent of each other: after the first
 pages, worker processes take them over. The order of the pages is kept.
@@ -6,6 +6,7 @@ pages, worker processes take them over. The order of the pages is kept.
 
 from __future__ import annotations
 
+import gc
 import json
 import multiprocessing
 import os
@@ -20,6 +21,17 @@ from queue import Queue
 from typing import Any
 
 from ingestion.clients.base import Item, Page
+from ingestion.copy_binary import (
+    NULL,
+    bigint,
+    binary,
+    field_count,
+    integer,
+    jsonb,
+    length,
+    timestamptz,
+    with_field,
+)
 from ingestion.errors import ContractBroken, RecordError
 from ingestion.mapping import Mapper, Row, record_key
 from ingestion.source import Entity, Region, Source
@@ -32,10 +44,9 @@ _ALONE_BYTES = 12 << 20
 _REMEMBERED_PSEUDONYMS = 65_536
 _MOST_WORKERS = 4
 _NICER = 10
+_OBJECTS_BEFORE_COLLECTION = 50_000
 # Pages that wait for each worker: bounds the memory.
 _AHEAD = 5
-
-_NULL = b"\\N"
 
 
 @dataclass(slots=True)
@@ -53,16 +64,16 @@ class Refused:
 class Converted:
     """What became of a page.
 
-    `lines` are rows in COPY's text format, in the order of `COLUMNS` (with `known_load_id` on
-    replay), `keys` the same rows in that of `KEY_COLUMNS`. `present` are the keys of refused
-    records; `is_whole` is False when one of them has no key. `broken` ends the load: the last of
-    `refused` is the record that breaks a frozen contract.
+    `rows` are rows for COPY, in the order of `COLUMNS` (with `known_load_id` on replay), `ends`
+    where each of them ends, `keys` the same rows in the order of `KEY_COLUMNS`. `present` are the
+    keys of refused records; `is_whole` is False when one of them has no key. `broken` ends the
+    load: the last of `refused` is the record that breaks a frozen contract.
     """
 
     page: Page
     read: int = 0
     landed: int = 0
-    lines: bytes = b""
+    rows: bytes = b""
     ends: array[int] = field(default_factory=lambda: array("Q"))
     keys: bytes = b""
     identities: dict[str, tuple[str, bytes]] = field(default_factory=dict)
@@ -78,17 +89,10 @@ COLUMNS = (
     " row_number, source_code, region_code, observed_at, load_id"
 )
 KEY_COLUMNS = "record_key, payload_hash, source_changed_at, file_sha256, row_number"
-
-
-def _text(value: str) -> bytes:
-    """A text in COPY's format: backslash, tab and line ends are escaped."""
-    escaped = value.encode().replace(b"\\", b"\\\\").replace(b"\t", b"\\t")
-    return escaped.replace(b"\n", b"\\n").replace(b"\r", b"\\r")
-
-
-def as_copied(lines: list[bytes]) -> bytes:
-    """Lines as COPY takes them."""
-    return b"\n".join((*lines, b"")) if lines else b""
+_OF_ROW = field_count(len(COLUMNS.split(",")))
+_OF_KEYS = field_count(len(KEY_COLUMNS.split(",")))
+# Where the key stands in a row that has one.
+KEY = slice(len(_OF_ROW) + 4, len(_OF_ROW) + 20)
 
 
 class Converter:
@@ -117,11 +121,13 @@ class Converter:
         self._sealed: set[str] = set()
         self._mapper = Mapper(source, entity, region, vault, told_at)
         self._observed_at = observed_at
-        self._constants = "\t".join(
-            (source.code, region.code, observed_at.isoformat(), str(load_id))
-        ).encode()
-        if known_load_id is not None:
-            self._constants += b"\t" + str(known_load_id).encode()
+        self._constants = (
+            binary(source.code.encode())
+            + binary(region.code.encode())
+            + timestamptz(observed_at)
+            + (NULL if load_id is None else bigint(load_id))
+        )
+        self._known_load = None if known_load_id is None else bigint(known_load_id)
 
     def __reduce__(self) -> tuple[object, ...]:
         return Converter, self._made_of
@@ -132,43 +138,30 @@ class Converter:
             raise item.error
         return self._mapper.land(item.fields, item.derived, self._observed_at)
 
-    def _lines(self, row: Row, row_number: int | None, sha256: bytes) -> tuple[bytes, bytes]:
-        """A row in COPY's text format, and its keys alone.
-
-        In JSON every control character is escaped already.
-        """
-        key = _NULL if row.key is None else row.key.encode()
-        digest = b"\\\\x" + row.content_hash.hex().encode()
-        rest = b"\t".join(
+    def _binary(self, row: Row, row_number: int | None, sha256: bytes) -> tuple[bytes, bytes]:
+        """A row as COPY takes it, and its keys alone."""
+        key = binary(row.key)
+        native_id = row.native_id.encode()
+        rest = binary(row.content_hash) + timestamptz(row.changed_at) + sha256 + integer(row_number)
+        whole = b"".join(
             (
-                digest,
-                _NULL if row.changed_at is None else row.changed_at.isoformat().encode(),
-                sha256,
-                _NULL if row_number is None else str(row_number).encode(),
+                *(_OF_ROW, key, length(len(native_id)), native_id),
+                *(jsonb(row.payload), jsonb(row.record), rest, self._constants),
             )
         )
-        line = b"\t".join(
-            (
-                key,
-                _text(row.native_id),
-                row.payload.replace(b"\\", b"\\\\"),
-                row.record.replace(b"\\", b"\\\\"),
-                rest,
-                self._constants,
-            )
-        )
-        return line, key + b"\t" + rest
+        if self._known_load is not None:
+            whole = with_field(whole, self._known_load)
+        return whole, _OF_KEYS + key + rest
 
     def page(self, page: Page) -> Converted:
-        """Every item of a page: a line, or refused with its reason."""
-        items = page.items if page.block is None else page.block.items()
+        """Every item of a page: a row, or refused with its reason."""
         # What goes back to the loader is the page without what it held.
         result = Converted(page.emptied())
-        result.read = len(items)
-        sha256 = _NULL if page.sha256 is None else page.sha256.encode()
-        lines = []
+        sha256 = binary(None if page.sha256 is None else page.sha256.encode())
+        rows = []
         keys = []
-        for item in items:
+        for item in page.records():
+            result.read += 1
             try:
                 row = self.row(item)
             except RecordError as error:
@@ -178,32 +171,32 @@ class Converter:
                 self._refuse(item, error.cause, result)
                 result.broken = error
                 break
-            line, key = self._lines(row, item.row_number, sha256)
-            lines.append(line)
+            whole, key = self._binary(row, item.row_number, sha256)
+            rows.append(whole)
             keys.append(key)
             if row.identities:
                 self._seal(row.identities, result)
         if self._mapper.unknown:
             result.unknown = tuple(self._mapper.unknown)
             self._mapper.unknown.clear()
-        self._write(lines, keys, result)
+        self._write(rows, keys, result)
         return result
 
     def again(self, item: Item, row_number: int | None, known_load_id: int) -> Converted:
         """A single record of the quarantine entry of a load. Raises RecordError."""
         row = self.row(item)
         result = Converted(Page([]), read=1)
-        line, key = self._lines(row, row_number, _NULL)
-        self._write([line + b"\t" + str(known_load_id).encode()], [key], result)
+        whole, key = self._binary(row, row_number, NULL)
+        self._write([with_field(whole, bigint(known_load_id))], [key], result)
         self._seal(row.identities, result)
         return result
 
     @staticmethod
-    def _write(lines: list[bytes], keys: list[bytes], result: Converted) -> None:
-        result.landed = len(lines)
-        result.lines = as_copied(lines)
-        result.ends = array("Q", accumulate(len(line) + 1 for line in lines))
-        result.keys = as_copied(keys)
+    def _write(rows: list[bytes], keys: list[bytes], result: Converted) -> None:
+        result.landed = len(rows)
+        result.rows = b"".join(rows)
+        result.ends = array("Q", accumulate(map(len, rows)))
+        result.keys = b"".join(keys)
 
     def _seal(self, identities: dict[str, tuple[str, str]], result: Converted) -> None:
         for pseudonym, (kind, value) in identities.items():
@@ -246,6 +239,9 @@ _converter: Converter | None = None
 def _set_up(converter: Converter) -> None:
     global _converter
     _converter = converter
+    # What is loaded by now stays, and records make no rings: looking for some in vain costs time.
+    gc.freeze()
+    gc.set_threshold(_OBJECTS_BEFORE_COLLECTION)
     # Writing what is ready comes before converting what will be written later.
     os.nice(_NICER)
     threading.Thread(target=_end_with_the_load, daemon=True).start()
@@ -285,7 +281,7 @@ def convert(pages: Iterator[Page], converter: Converter) -> Iterator[Converted]:
 
 
 def _beside(pages: Iterator[Page], converter: Converter) -> Iterator[Converted]:
-    workers = max(1, min(_MOST_WORKERS, os.cpu_count() or 1))
+    workers = max(1, min(_MOST_WORKERS, (os.cpu_count() or 1) - 1))
     with ProcessPoolExecutor(
         workers,
         mp_context=multiprocessing.get_context("spawn"),

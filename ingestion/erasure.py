@@ -625,13 +625,14 @@ def keep_erased(
             select distinct found.pseudonym[1] as pseudonym
             from landing_erased as e
             inner join landing as l on l.seq = e.seq
-            cross join lateral regexp_matches(l.payload || l.record, %(pseudonyms)s, 'g')
-                as found (pseudonym)
+            cross join lateral regexp_matches(
+                l.payload::text || l.record::text, %(pseudonyms)s, 'g'
+            ) as found (pseudonym)
         ) as mentioned
         where i.pseudonym = mentioned.pseudonym and i.kind <> 'staff' and not exists (
             select 1 from landing as l
             where not exists (select 1 from landing_erased as e where e.seq = l.seq)
-                and (l.payload || l.record) like '%%' || i.pseudonym || '%%'
+                and (l.payload::text || l.record::text) like '%%' || i.pseudonym || '%%'
         )
         """,
         {"pseudonyms": _PSEUDONYMS},
@@ -642,9 +643,8 @@ def keep_erased(
             update landing as l
             set
                 payload = '{{"tsur_erased": true}}',
-                record = (
+                record =
                     ops.redacted(told.others, %(erased)s, '{{}}') || coalesce(known.persons, '{{}}')
-                )::text
             from landing_erased as e
             inner join landing as arrived on arrived.seq = e.seq
             cross join lateral (
@@ -665,7 +665,7 @@ def keep_erased(
                                 where new.pseudonym = value #>> '{{}}' and new.kind = 'staff'
                             )
                         ) as is_person
-                    from jsonb_each(arrived.record::jsonb)
+                    from jsonb_each(arrived.record)
                 ) as fields
             ) as told
             left join lateral (

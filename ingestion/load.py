@@ -319,7 +319,7 @@ class Transfer:
                 return item
             try:
                 for page in work.client.reread(work.entity, path, entry.file_name or "record"):
-                    for one in page.items if page.block is None else page.block.items():
+                    for one in page.records():
                         return one
             except UnreadableAnswer as error:
                 error.content.close()

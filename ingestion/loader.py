@@ -16,7 +16,8 @@ from datetime import datetime
 import psycopg
 from psycopg import sql
 
-from ingestion.conversion import COLUMNS, KEY_COLUMNS, Converted
+from ingestion.conversion import COLUMNS, KEY, KEY_COLUMNS, Converted
+from ingestion.copy_binary import HEADER, TRAILER, bigint, with_field
 from ingestion.erasure import has_erased, keep_entries_erased, keep_erased
 from ingestion.errors import RecordError
 from ingestion.evidence import Writer
@@ -30,8 +31,6 @@ _REMEMBERED_PSEUDONYMS = 200_000
 # While so much is written, the next rows are converted; bounds the memory too.
 _BATCH_ROWS = 8_000
 _BATCH_BYTES = 16 << 20
-# A line begins with its key.
-_KEY_DIGITS = 32
 
 # `landing` and what is found out about its rows hold one batch, the others all of the load.
 # Contents are in `landing` only when everything lands at once.
@@ -40,8 +39,8 @@ create temporary table landing (
     seq bigint generated always as identity,
     record_key uuid,
     native_id text,
-    payload text,
-    record text,
+    payload jsonb,
+    record jsonb,
     payload_hash bytea not null,
     source_changed_at timestamptz,
     file_sha256 text,
@@ -142,7 +141,7 @@ insert into {table}
     (record_key, source_code, region_code, native_id, payload, record, payload_hash,
      observed_at, source_changed_at, load_id, file_sha256, row_number)
 select
-    w.record_key, l.source_code, l.region_code, w.native_id, l.payload::jsonb, {record},
+    w.record_key, l.source_code, l.region_code, w.native_id, l.payload, {record},
     l.payload_hash, l.observed_at, l.source_changed_at, l.load_id, l.file_sha256, l.row_number
 from landing as l
 inner join landing_new as w on w.seq = l.seq
@@ -166,7 +165,7 @@ where not exists (select 1 from landing_new as n where n.seq = w.seq)
 """
 
 _OLDER_VERSIONS = """
-select w.native_id, l.payload::jsonb, l.row_number, l.file_sha256
+select w.native_id, l.payload, l.row_number, l.file_sha256
 from {winners} as w
 inner join landing as l on l.seq = w.seq
 where exists (
@@ -197,7 +196,7 @@ order by k.record_key, k.source_changed_at desc nulls last, k.seq desc
 _LOST_REPEATS = """
 select native_id, payload, row_number, file_sha256
 from (
-    select l.seq, l.native_id, l.payload::jsonb as payload, l.row_number, l.file_sha256
+    select l.seq, l.native_id, l.payload as payload, l.row_number, l.file_sha256
     from landing_lost as l
     inner join landing_repeated as w on w.record_key = l.record_key
     where l.payload_hash <> w.payload_hash
@@ -276,8 +275,8 @@ order by latest.raw_id
 _LANDING = sql.Identifier("landing")
 _LANDING_LOST = sql.Identifier("landing_lost")
 _LANDING_WINNERS = sql.Identifier("landing_winners")
-_RECORD = sql.SQL("l.record::jsonb")
-_RECORD_BY_CONTENT = sql.SQL("l.record::jsonb || jsonb_build_object('native_id', w.native_id)")
+_RECORD = sql.SQL("l.record")
+_RECORD_BY_CONTENT = sql.SQL("l.record || jsonb_build_object('native_id', w.native_id)")
 _VANISHED = sql.SQL("latest.record")
 # What leaves a listing of open requests is finished, at a time that the source does not tell.
 _LEFT = sql.SQL(
@@ -317,7 +316,7 @@ class Merged:
 
 
 class _Batch:
-    """The lines that wait until the server has told which of them are new."""
+    """The rows that wait until the server has told which of them are new."""
 
     def __init__(self) -> None:
         self._pages: list[Converted] = []
@@ -329,29 +328,29 @@ class _Batch:
         self._pages.append(converted)
         self._firsts.append(self._count)
         self._count += converted.landed
-        self.size += len(converted.lines)
+        self.size += len(converted.rows)
 
     @property
     def keys(self) -> Iterator[bytes]:
-        """The keys of all lines, in their order."""
+        """The keys of all rows, in their order."""
         return (page.keys for page in self._pages)
 
     @property
     def blocks(self) -> Iterator[bytes]:
-        """All lines, some at a time."""
-        return (page.lines for page in self._pages)
+        """All rows, some at a time."""
+        return (page.rows for page in self._pages)
 
-    def line(self, index: int) -> bytes:
-        """One line, with its end."""
+    def row(self, index: int) -> bytes:
         place = bisect_right(self._firsts, index) - 1
         page, number = self._pages[place], index - self._firsts[place]
-        return page.lines[page.ends[number - 1] if number else 0 : page.ends[number]]
+        return page.rows[page.ends[number - 1] if number else 0 : page.ends[number]]
 
     def has_repeats(self) -> bool:
-        """True when two lines have the same key."""
+        """True when two rows have the same key."""
         keys: set[bytes] = set()
         for page in self._pages:
-            keys.update(page.lines[at : at + _KEY_DIGITS] for at in (0, *page.ends[:-1]))
+            rows, begin, end = page.rows, KEY.start, KEY.stop
+            keys.update(rows[at + begin : at + end] for at in (0, *page.ends[:-1]))
         return len(keys) < self._count
 
 
@@ -413,7 +412,7 @@ class Landing:
         """Take the rows and the refused records of a page."""
         if converted.landed:
             if self._is_at_once:
-                self._copy(_LANDING, self._columns, [converted.lines])
+                self._copy(_LANDING, self._columns, [converted.rows])
             else:
                 self._batch.add(converted)
             self._added += converted.landed
@@ -440,10 +439,12 @@ class Landing:
             self._land()
 
     def _copy(self, table: sql.Identifier, columns: str, blocks: Iterable[bytes]) -> None:
-        query = sql.SQL("copy {} ({}) from stdin").format(table, sql.SQL(columns))
+        query = sql.SQL("copy {} ({}) from stdin (format binary)").format(table, sql.SQL(columns))
         with self._connection.cursor() as cursor, cursor.copy(query) as copy:
+            copy.write(HEADER)
             for block in blocks:
                 copy.write(block)
+            copy.write(TRAILER)
 
     def present(self, keys: Iterable[str]) -> None:
         """Records that the listing holds though they did not land: they have not vanished."""
@@ -520,11 +521,11 @@ class Landing:
         self._batches += 1
 
     def _copy_new(self, new: int) -> None:
-        """The lines of the batch that land go to the raw table as they are."""
+        """The rows of the batch that land go to the raw table as they are."""
         blocks: Iterable[bytes] = self._batch.blocks
         if new < self._waiting:
             query = "select seq from landing_new order by seq"
-            blocks = [self._line(seq) for (seq,) in self._connection.execute(query)]
+            blocks = [self._row(seq) for (seq,) in self._connection.execute(query)]
         if new:
             self._copy(self._table, COLUMNS, blocks)
 
@@ -534,12 +535,12 @@ class Landing:
             self._execute(f"insert into landing_lost select l.* {_LOST}")
             return
         query = f"select l.seq {_LOST} order by l.seq"
-        lines = [b"%b\t%d\n" % (self._line(seq)[:-1], seq) for (seq,) in self._execute(query)]
-        self._copy(_LANDING_LOST, f"{COLUMNS}, seq", lines)
+        rows = [with_field(self._row(seq), bigint(seq)) for (seq,) in self._execute(query)]
+        self._copy(_LANDING_LOST, f"{COLUMNS}, seq", rows)
 
-    def _line(self, seq: int) -> bytes:
-        """A line of the batch by the number that it has in `landing`."""
-        return self._batch.line(seq - 1 - (self._added - self._waiting))
+    def _row(self, seq: int) -> bytes:
+        """A row of the batch by the number that it has in `landing`."""
+        return self._batch.row(seq - 1 - (self._added - self._waiting))
 
     def _settle_repeats(self) -> None:
         """A key that came more than once leaves one version; the others go to quarantine."""

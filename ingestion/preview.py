@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -62,8 +63,8 @@ def preview(
                 for page in delivery.pages:
                     seen.found.update(page.found)
                     seen.unknown = list(dict.fromkeys((*seen.unknown, *page.unknown_columns)))
-                    items = page.items if page.block is None else page.block.items()
-                    for item in items[: limit - len(seen.records) - len(seen.refused)]:
+                    wanted = limit - len(seen.records) - len(seen.refused)
+                    for item in islice(page.records(), wanted):
                         converter.look(item, seen.records, seen.refused, seen.unknown)
                     if len(seen.records) + len(seen.refused) >= limit:
                         break

@@ -6,7 +6,7 @@ import hashlib
 import json
 import os
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from fnmatch import fnmatchcase
@@ -63,7 +63,7 @@ class Item:
 class Block(Protocol):
     """Items that were not told apart yet: whoever converts the page does it. Picklable."""
 
-    def items(self) -> list[Item]: ...
+    def items(self) -> Iterable[Item]: ...
 
 
 @dataclass(slots=True)
@@ -84,6 +84,10 @@ class Page:
     found: dict[str, str] = field(default_factory=dict)
     is_end_told: bool = True
     name: str | None = None
+
+    def records(self) -> Iterable[Item]:
+        """What the page holds, told apart."""
+        return self.items if self.block is None else self.block.items()
 
     def emptied(self) -> Page:
         """The page without its items."""

@@ -53,33 +53,59 @@ def cell_text(value: Any) -> str:
     return str(value)
 
 
-@dataclass(slots=True)
+# Between cells and between rows of a block that goes to a worker; texts of people have neither.
+_CELL_ENDS, _ROW_ENDS = "\x1f", "\x1e"
+
+
+@dataclass
 class Rows:
-    """Rows below a heading, not yet told apart into records."""
+    """Rows below a heading, not yet told apart into records.
+
+    `may_be_broken` where bytes that are no text were let through.
+    """
 
     columns: list[str]
     separator: str
     derived: dict[str, str]
+    may_be_broken: bool
     rows: list[Cells] = field(default_factory=list)
 
-    def items(self) -> list[Item]:
+    def items(self) -> Iterator[Item]:
         """A row that has more or fewer cells than the heading, or broken bytes, is marked."""
-        columns, width = self.columns, len(self.columns)
-        found = []
+        columns, width, derived = self.columns, len(self.columns), self.derived
         for number, values in self.rows:
             cells = [value if type(value) is str else cell_text(value) for value in values]
             extra = len(cells) - width
             if extra > 0 and not any(cells[width:]):
                 del cells[width:]
                 extra = 0
-            joined = "".join(cells)
-            broken = not joined.isascii() and _BROKEN.search(joined) is not None
+            broken = self.may_be_broken and _is_broken("".join(cells))
             if broken or extra:
-                found.append(self._bad(number, cells, broken))
+                yield self._bad(number, cells, broken)
                 continue
-            fields: dict[str, Any] = dict(zip(columns, cells, strict=True))
-            found.append(Item(fields, row_number=number, derived=dict(self.derived)))
-        return found
+            fields: dict[str, Any] = dict(zip(columns, cells, strict=False))
+            yield Item(fields, row_number=number, derived=derived)
+
+    def __getstate__(self) -> dict[str, Any]:
+        """On the way to another process the cells are one text: it is copied, they are not."""
+        rows = [
+            _CELL_ENDS.join([value if type(value) is str else cell_text(value) for value in values])
+            for _, values in self.rows
+        ]
+        text = _ROW_ENDS.join(rows)
+        ends = sum(len(values) - 1 for _, values in self.rows)
+        if text.count(_CELL_ENDS) != ends or text.count(_ROW_ENDS) != len(rows) - 1:
+            return self.__dict__
+        return {**self.__dict__, "rows": text, "numbers": [number for number, _ in self.rows]}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        numbers = state.pop("numbers", None)
+        if numbers is not None:
+            rows = state["rows"].split(_ROW_ENDS)
+            state["rows"] = [
+                (number, row.split(_CELL_ENDS)) for number, row in zip(numbers, rows, strict=True)
+            ]
+        self.__dict__.update(state)
 
     def _bad(self, number: int, cells: list[str], broken: bool) -> Item:
         if broken:
@@ -99,6 +125,14 @@ class Rows:
 
 # What `surrogateescape` makes of bytes that the encoding does not have.
 _BROKEN = re.compile("[\udc80-\udcff]")
+
+
+def _is_broken(text: str) -> bool:
+    try:
+        text.encode()  # far faster than a search, and most texts hold no half of a pair at all
+    except UnicodeEncodeError:
+        return _BROKEN.search(text) is not None
+    return False
 
 
 class Heading:
@@ -269,6 +303,7 @@ def _block(columns: list[str], entity: Entity, sheet: str | None) -> Rows:
         columns,
         separator if len(separator) == 1 else ";",
         {} if sheet is None else {"sheet": sheet},
+        may_be_broken=sheet is None,
     )
 
 

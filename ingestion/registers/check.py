@@ -269,7 +269,7 @@ def _items(source: Source, entity: Entity, region: Region, content: bytes) -> li
     try:
         with nameless_file(content) as path:
             for page in client.reread(entity, path, f"{source.code}.xlsx"):
-                items += page.items if page.block is None else page.block.items()
+                items += page.records()
     except UnreadableAnswer as error:
         error.content.close()
         if error.code != "no_rows":

@@ -53,7 +53,7 @@ def register_pages(
     is_empty = True
     for page in pages:
         if is_empty:
-            is_empty = not (page.items if page.block is None else page.block.items())
+            is_empty = not any(True for _ in page.records())
         yield page
     if is_empty:
         raise file.refused("no_rows", NO_ROWS)

@@ -34,7 +34,7 @@ def entity(**form: Any) -> Entity:
 def read(path: Path, **form: Any) -> list[Item]:
     found = []
     for page in read_file(path, entity(**form), name=path.name, sha256=None, size=1):
-        found += page.items if page.block is None else page.block.items()
+        found += page.records()
     return found
 
 

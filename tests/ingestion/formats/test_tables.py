@@ -43,7 +43,7 @@ def pages(path: Path, **form: Any) -> list[Page]:
 
 
 def items(found: list[Page]) -> list[Item]:
-    return [one for page in found if page.block is not None for one in page.block.items()]
+    return [one for page in found for one in page.records()]
 
 
 def read(path: Path, **form: Any) -> list[dict[str, Any]]:
