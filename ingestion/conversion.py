@@ -281,7 +281,7 @@ def convert(pages: Iterator[Page], converter: Converter) -> Iterator[Converted]:
 
 
 def _beside(pages: Iterator[Page], converter: Converter) -> Iterator[Converted]:
-    workers = max(1, min(_MOST_WORKERS, (os.cpu_count() or 1) - 1))
+    workers = max(1, min(_MOST_WORKERS, os.cpu_count() or 1))
     with ProcessPoolExecutor(
         workers,
         mp_context=multiprocessing.get_context("spawn"),

@@ -12,6 +12,8 @@ from datetime import time as time_of_day
 from itertools import chain
 from typing import Any
 
+import msgspec
+
 from ingestion.clients.base import PAGE_ITEMS, Item, Page
 from ingestion.errors import RecordError
 from ingestion.formats.delivered import DeliveredFile
@@ -53,8 +55,8 @@ def cell_text(value: Any) -> str:
     return str(value)
 
 
-# Between cells and between rows of a block that goes to a worker; texts of people have neither.
-_CELL_ENDS, _ROW_ENDS = "\x1f", "\x1e"
+# Cells of these types are the same after packing.
+_PACKED = frozenset((str, float))
 
 
 @dataclass
@@ -87,25 +89,21 @@ class Rows:
             yield Item(fields, row_number=number, derived=derived)
 
     def __getstate__(self) -> dict[str, Any]:
-        """On the way to another process the cells are one text: it is copied, they are not."""
+        """On the way to another process: rows of plain values are packed far faster like this."""
         rows = [
-            _CELL_ENDS.join([value if type(value) is str else cell_text(value) for value in values])
-            for _, values in self.rows
+            (number, cells if _PACKED.issuperset(map(type, cells)) else [*map(cell_text, cells)])
+            for number, cells in self.rows
         ]
-        text = _ROW_ENDS.join(rows)
-        ends = sum(len(values) - 1 for _, values in self.rows)
-        if text.count(_CELL_ENDS) != ends or text.count(_ROW_ENDS) != len(rows) - 1:
+        try:
+            packed = msgspec.msgpack.encode(rows)
+        except UnicodeEncodeError:  # bytes that are no text stay in the cell as they came
             return self.__dict__
-        return {**self.__dict__, "rows": text, "numbers": [number for number, _ in self.rows]}
+        return {**self.__dict__, "rows": packed}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        numbers = state.pop("numbers", None)
-        if numbers is not None:
-            rows = state["rows"].split(_ROW_ENDS)
-            state["rows"] = [
-                (number, row.split(_CELL_ENDS)) for number, row in zip(numbers, rows, strict=True)
-            ]
         self.__dict__.update(state)
+        if isinstance(self.rows, bytes):
+            self.rows = msgspec.msgpack.decode(self.rows)
 
     def _bad(self, number: int, cells: list[str], broken: bool) -> Item:
         if broken:
