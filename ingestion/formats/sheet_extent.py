@@ -11,12 +11,13 @@ from pathlib import Path
 # What calamine takes for a cell, whether it is there or not.
 _CELL_BYTES = 32
 _CHUNK = 1 << 20
-_ADDRESS = re.compile(rb"""r\s*=\s*["']([A-Z]{1,3})([0-9]{1,7})["']""")
-_LONGEST_ADDRESS = 64
+# As calamine reads them: of any length, in capitals or not.
+_ADDRESS = re.compile(rb"""r\s*=\s*["']([A-Za-z]{1,9})([0-9]{1,20})""")
+_LONGEST_ADDRESS = 64  # with the spaces that may stand around the sign
 # Most sheets have no cell as far out as these, and looking for them is cheap.
-_FAR_ADDRESS = re.compile(rb"""r\s*=\s*["'](?:[A-Z]{2,3}[0-9]|[A-Z][0-9]{6})""")
+_FAR_ADDRESS = re.compile(rb"""r\s*=\s*["'](?:[A-Za-z]{2}|[A-Za-z][0-9]{6})""")
 _NEAR_ROWS, _NEAR_COLUMNS = 99_999, 26
-_ROW_NUMBER = re.compile(rb"""<row\s(?:[^<>]*\s)?r\s*=\s*["']([0-9]{1,7})["']""")
+_ROW_NUMBER = re.compile(rb"""<row\s(?:[^<>]*\s)?r\s*=\s*["']([0-9]{1,20})["']""")
 _TWO_LETTERS = 26 * 27
 _THOUSAND = 1_000
 
@@ -73,8 +74,8 @@ def extent_of_part(text: bytes, allowed: int) -> Extent:
 def _unlikely(first: int, last: int) -> re.Pattern[bytes]:
     """An address outside these thousands of rows, or in a column of three letters."""
     thousands = (b"[0-9]{1,3}" if not n else b"%d[0-9]{3}" % n for n in range(first, last + 1))
-    likely = rb"""[A-Z]{1,2}(?:%b)["']""" % b"|".join(thousands)
-    return re.compile(rb"""r\s*=\s*["'](?!%b)[A-Z]""" % likely)
+    likely = rb"""[A-Za-z]{1,2}(?:%b)["']""" % b"|".join(thousands)
+    return re.compile(rb"""r\s*=\s*["'](?!%b)[A-Za-z]""" % likely)
 
 
 def _has(archive: zipfile.ZipFile, entry: zipfile.ZipInfo, pattern: re.Pattern[bytes]) -> bool:
@@ -93,6 +94,6 @@ def _chunks(archive: zipfile.ZipFile, entry: zipfile.ZipInfo) -> Iterator[bytes]
 def _number(column: bytes) -> int:
     """The number of a column, from 1: A, …, Z, AA, …"""
     number = 0
-    for letter in column:
+    for letter in column.upper():
         number = number * 26 + letter - ord("A") + 1
     return number

@@ -58,8 +58,7 @@ def _opened(file: DeliveredFile, entity: Entity) -> Iterator[CalamineWorkbook]:
     for part, extent in parts_of(file.path, allowed):
         _check_extent(file, extent, allowed)
         workbook = CalamineWorkbook.from_filelike(part)
-        # Further left than its first rows a sheet may go on only where nothing is further left.
-        if not is_cut and (workbook.get_sheet_by_index(0).start or (0, 1))[1]:
+        if not is_cut and not _begins_at_the_left(workbook):
             break
         yield workbook
         is_cut = True
@@ -68,6 +67,14 @@ def _opened(file: DeliveredFile, entity: Entity) -> Iterator[CalamineWorkbook]:
         for extent in extents_of(file.path, allowed):
             _check_extent(file, extent, allowed)
         yield CalamineWorkbook.from_path(file.path)
+
+
+def _begins_at_the_left(workbook: CalamineWorkbook) -> bool:
+    """False where rows of another part may begin further left than those of the first one."""
+    if len(workbook.sheet_names) > 1:
+        return False
+    start = workbook.get_sheet_by_index(0).start
+    return start is not None and start[1] == 0
 
 
 def _check_extent(file: DeliveredFile, extent: Extent, allowed: int) -> None:

@@ -32,7 +32,7 @@ def entity(**form: Any) -> Entity:
 
 
 def read(path: Path, **form: Any) -> list[Item]:
-    found = []
+    found: list[Item] = []
     for page in read_file(path, entity(**form), name=path.name, sha256=None, size=1):
         found += page.records()
     return found

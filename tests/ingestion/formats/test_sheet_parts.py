@@ -1,0 +1,258 @@
+"""A large sheet is read in parts, and nobody can tell from its rows."""
+
+from __future__ import annotations
+
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+from xml.sax.saxutils import escape
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from openpyxl.utils import get_column_letter
+
+from ingestion.clients.base import Item
+from ingestion.errors import UnreadableAnswer
+from ingestion.formats import sheet_parts
+from ingestion.formats.files import read_file
+from ingestion.source import Entity
+
+HEADING = ["Номер", "Текст", "Сумма", "Дата"]
+_TYPES = """<?xml version="1.0"?>
+<Types xmlns="http://schemas.openxmlformats.org/package/2006/content-types">
+<Default Extension="rels" ContentType="application/vnd.openxmlformats-package.relationships+xml"/>
+<Default Extension="xml" ContentType="application/xml"/></Types>"""
+_RELATED = """<?xml version="1.0"?>
+<Relationships xmlns="http://schemas.openxmlformats.org/package/2006/relationships">{}</Relationships>"""
+_KIND = "http://schemas.openxmlformats.org/officeDocument/2006/relationships"
+_BOOK = f"""<?xml version="1.0"?>
+<workbook xmlns="http://schemas.openxmlformats.org/spreadsheetml/2006/main" xmlns:r="{_KIND}">
+<sheets><sheet name="Реестр" sheetId="1" r:id="r1"/></sheets></workbook>"""
+# The second format of a cell is that of a date.
+_STYLES = """<?xml version="1.0"?>
+<styleSheet xmlns="http://schemas.openxmlformats.org/spreadsheetml/2006/main"><cellXfs>
+<xf numFmtId="0"/><xf numFmtId="14" applyNumberFormat="1"/></cellXfs></styleSheet>"""
+_SHEET = """<?xml version="1.0"?>
+<worksheet xmlns="http://schemas.openxmlformats.org/spreadsheetml/2006/main">
+<sheetData>{}</sheetData></worksheet>"""
+
+
+def inline(address: str, value: str) -> str:
+    return f'<c{address} t="inlineStr"><is><t>{escape(value)}</t></is></c>'
+
+
+def row(number: int, values: list[str], cell: Callable[[str, str], str] = inline) -> str:
+    """A row; what is empty is not written at all."""
+    cells = "".join(
+        cell(f' r="{get_column_letter(column)}{number}"', value)
+        for column, value in enumerate(values, start=1)
+        if value
+    )
+    return f'<row r="{number}">{cells}</row>'
+
+
+def write(path: Path, rows: str, shared: list[str] | None = None) -> Path:
+    related = f'<Relationship Id="r1" Type="{_KIND}/worksheet" Target="worksheets/sheet1.xml"/>'
+    related += f'<Relationship Id="r2" Type="{_KIND}/styles" Target="styles.xml"/>'
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("[Content_Types].xml", _TYPES)
+        archive.writestr(
+            "_rels/.rels",
+            _RELATED.format(
+                f'<Relationship Id="r1" Type="{_KIND}/officeDocument" Target="xl/workbook.xml"/>'
+            ),
+        )
+        if shared is not None:
+            related += (
+                f'<Relationship Id="r3" Type="{_KIND}/sharedStrings" Target="sharedStrings.xml"/>'
+            )
+            texts = "".join(f"<si><t>{escape(one)}</t></si>" for one in shared)
+            archive.writestr(
+                "xl/sharedStrings.xml",
+                '<?xml version="1.0"?><sst xmlns='
+                f'"http://schemas.openxmlformats.org/spreadsheetml/2006/main">{texts}</sst>',
+            )
+        archive.writestr("xl/_rels/workbook.xml.rels", _RELATED.format(related))
+        archive.writestr("xl/workbook.xml", _BOOK)
+        archive.writestr("xl/styles.xml", _STYLES)
+        archive.writestr("xl/worksheets/sheet1.xml", _SHEET.format(rows))
+    return path
+
+
+def entity(**form: Any) -> Entity:
+    return Entity.model_validate(
+        {
+            "name": "rows",
+            "table": "rows",
+            "role": "case",
+            "kind": "appeal",
+            "key": "Номер",
+            "record": {"text": {"from": "Текст", "optional": True}},
+            "format": form,
+        }
+    )
+
+
+def read(path: Path, **form: Any) -> list[Item]:
+    pages = read_file(path, entity(**form), name=path.name, sha256=None, size=1)
+    return [item for page in pages for item in page.records()]
+
+
+def numbered(found: list[Item]) -> list[tuple[int | None, dict[str, Any]]]:
+    return [(item.row_number, item.fields) for item in found]
+
+
+@pytest.fixture
+def parts(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """Parts of a few rows; how large each was that has been read."""
+    sizes: list[int] = []
+    cut = sheet_parts._cut
+
+    def counted(*arguments: Any) -> Any:
+        for text in cut(*arguments):
+            sizes.append(len(text))
+            yield text
+
+    monkeypatch.setattr(sheet_parts, "_cut", counted)
+    monkeypatch.setattr(sheet_parts, "_PART", 4_000)
+    monkeypatch.setattr(sheet_parts, "_TIMES_THE_REST", 0)
+    return sizes
+
+
+def many(count: int) -> list[list[str]]:
+    return [[str(n), f"Яма у дома {n}, не убрана & <не> «засыпана»", "", ""] for n in range(count)]
+
+
+texts = st.text(st.characters(codec="utf-8", exclude_categories=["Cc", "Cs"]), max_size=30).map(
+    str.strip
+)
+
+
+@settings(
+    max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(
+    st.lists(st.tuples(st.integers(1, 400), st.lists(texts, max_size=4)), max_size=60),
+    st.integers(1_000, 5_000),
+    st.booleans(),
+)
+def test_rows_with_gaps_come_with_their_numbers_wherever_the_sheet_is_cut(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    rows: list[tuple[int, list[str]]],
+    size: int,
+    is_shared: bool,
+) -> None:
+    monkeypatch.setattr(sheet_parts, "_PART", size)
+    monkeypatch.setattr(sheet_parts, "_TIMES_THE_REST", 0)
+    shared: list[str] = []
+
+    def reference(address: str, value: str) -> str:
+        shared.append(value)
+        return f'<c{address} t="s"><v>{len(shared) - 1}</v></c>'
+
+    cell = reference if is_shared else inline
+    written, expected, number = [row(1, HEADING, cell)], [], 1
+    for gap, values in rows:
+        number += gap
+        written.append(row(number, values, cell))
+        if any(values):
+            filled = [*values, *[""] * (len(HEADING) - len(values))]
+            expected.append((number, dict(zip(HEADING, filled, strict=True))))
+    path = write(tmp_path / "a.xlsx", "".join(written), shared if is_shared else None)
+    assert numbered(read(path)) == expected
+
+
+def test_a_large_sheet_is_read_in_parts(tmp_path: Path, parts: list[int]) -> None:
+    rows = many(300)
+    written = (row(n, cells) for n, cells in enumerate([HEADING, *rows], start=1))
+    path = write(tmp_path / "a.xlsx", "".join(written))
+    assert [item.fields["Номер"] for item in read(path)] == [cells[0] for cells in rows]
+    assert len(parts) > 10
+    assert max(parts) < 10_000
+
+
+def test_dates_numbers_and_flags_are_the_same_in_every_part(
+    tmp_path: Path, parts: list[int]
+) -> None:
+    written = [row(1, HEADING)]
+    for n in range(2, 202):
+        cells = f'<c r="A{n}"><v>{n}</v></c><c r="B{n}" t="b"><v>1</v></c>'
+        cells += f'<c r="C{n}"><v>0.5</v></c><c r="D{n}" s="1"><v>46000</v></c>'
+        written.append(f'<row r="{n}">{cells}</row>')
+    found = read(write(tmp_path / "a.xlsx", "".join(written)))
+    assert len(parts) > 3
+    # 46000 days after 1899-12-30.
+    expected = {"Текст": "да", "Сумма": "0.5", "Дата": "2025-12-09"}
+    assert [item.fields for item in found] == [{"Номер": str(n), **expected} for n in range(2, 202)]
+
+
+def test_a_heading_in_mid_sheet_and_a_footer_are_seen_in_any_part(
+    tmp_path: Path, parts: list[int]
+) -> None:
+    rows = many(300)
+    other = ["Текст", "Номер", "Сумма", "Дата"]
+    turned = [[text, number, "", ""] for number, text, _, _ in rows[150:]]
+    sheet = [HEADING, *rows[:150], other, *turned, ["Итого", "300", "", ""]]
+    path = write(
+        tmp_path / "a.xlsx", "".join(row(n, cells) for n, cells in enumerate(sheet, start=1))
+    )
+    found = read(path, footer=["итого"])
+    assert len(parts) > 3
+    assert [(i.fields["Номер"], i.fields["Текст"]) for i in found] == [
+        (n, t) for n, t, _, _ in rows
+    ]
+
+
+@pytest.mark.parametrize(
+    "spoilt",
+    [
+        pytest.param(lambda xml: xml.replace(' r="', ' n="'), id="rows without numbers"),
+        pytest.param(lambda xml: "<!-- </row><row r='9'> -->" + xml, id="a comment"),
+        pytest.param(
+            lambda xml: xml.replace("<t>Яма", "<t><![CDATA[</row><row r='1'>]]>Яма", 1),
+            id="plain characters",
+        ),
+        pytest.param(lambda xml: xml.replace('"A', '"B').replace('"D', '"E'), id="not at column A"),
+    ],
+)
+def test_what_cannot_be_cut_with_certainty_is_read_whole(
+    tmp_path: Path, parts: list[int], spoilt: Callable[[str], str]
+) -> None:
+    # Only in columns A and D, so that the last case leaves a valid sheet.
+    rows = [[n, "", "", text] for n, text, _, _ in many(200)]
+    heading = ["Номер", "", "", "Текст"]
+    xml = "".join(row(n, cells) for n, cells in enumerate([heading, *rows], start=1))
+    found = read(write(tmp_path / "a.xlsx", spoilt(xml)))
+    assert [item.fields["Номер"] for item in found] == [cells[0] for cells in rows]
+    assert len(parts) <= 1
+
+
+@pytest.mark.parametrize("far", ["XFD151", "A1048576", "AAAA151", "zzz151", "B99999999999"])
+def test_a_cell_far_out_in_a_late_part_is_refused(
+    tmp_path: Path, parts: list[int], far: str
+) -> None:
+    sheet = [row(n, cells) for n, cells in enumerate([HEADING, *many(300)], start=1)]
+    sheet[150] = sheet[150].replace('r="B151"', f'r = "{far}"')
+    path = write(tmp_path / "a.xlsx", "".join(sheet))
+    with pytest.raises(UnreadableAnswer) as caught:
+        read(path, max_unpacked_megabytes=1)
+    assert caught.value.code == "workbook_too_large"
+    assert len(parts) > 1
+
+
+def test_an_archive_that_breaks_off_gives_its_first_rows_and_the_reason(
+    tmp_path: Path, parts: list[int]
+) -> None:
+    sheet = "".join(row(n, cells) for n, cells in enumerate([HEADING, *many(300)], start=1))
+    path = write(tmp_path / "a.xlsx", sheet)
+    content = bytearray(path.read_bytes())
+    with zipfile.ZipFile(path) as archive:
+        entry = archive.getinfo("xl/worksheets/sheet1.xml")
+    content[entry.header_offset + entry.compress_size - 200] ^= 0xFF
+    path.write_bytes(content)
+    with pytest.raises(UnreadableAnswer) as caught:
+        read(path)
+    assert caught.value.code == "broken_workbook"
