@@ -1,4 +1,7 @@
-"""How far the cells of a sheet reach: calamine makes room for every cell up to the farthest one."""
+"""How far the cells of a sheet reach: calamine makes room for every cell up to the farthest one.
+
+In XLSX a cell tells its address, in ODS how often it and its row are repeated.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +10,10 @@ import zipfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import IO
+from xml.etree.ElementTree import Element
+
+from defusedxml.ElementTree import iterparse
 
 # What calamine takes for a cell, whether it is there or not.
 _CELL_BYTES = 32
@@ -20,6 +27,9 @@ _NEAR_ROWS, _NEAR_COLUMNS = 99_999, 26
 _ROW_NUMBER = re.compile(rb"""<row\s(?:[^<>]*\s)?r\s*=\s*["']([0-9]{1,20})["']""")
 _TWO_LETTERS = 26 * 27
 _THOUSAND = 1_000
+_TABLE = "{urn:oasis:names:tc:opendocument:xmlns:table:1.0}"
+_OFFICE = "{urn:oasis:names:tc:opendocument:xmlns:office:1.0}"
+_ODS_CELLS = {f"{_TABLE}table-cell", f"{_TABLE}covered-table-cell"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,13 +46,48 @@ class Extent:
 
 
 def extents_of(path: Path, allowed: int) -> Iterator[Extent]:
-    """The rectangle of each sheet of an XLSX; exact when it takes more than `allowed` bytes."""
+    """The rectangle of each sheet; of XLSX exact when it takes more than `allowed` bytes.
+
+    DefusedXmlException and ParseError for an ODS that is no plain XML.
+    """
     if not zipfile.is_zipfile(path):
         return
     with zipfile.ZipFile(path) as archive:
         for entry in archive.infolist():
             if entry.filename.startswith("xl/worksheets/"):
                 yield _extent_of_sheet(archive, entry, allowed)
+            elif entry.filename == "content.xml":
+                with archive.open(entry) as stream:
+                    yield from _extents_of_tables(stream)
+
+
+def _extents_of_tables(stream: IO[bytes]) -> Iterator[Extent]:
+    """The rectangle of each table of an OpenDocument (ODF 1.3, part 3, 19.675 and 19.678)."""
+    rows = last = columns = filled = widest = 0
+    ancestors: list[Element] = []
+    for event, element in iterparse(stream, events=("start", "end"), forbid_dtd=True):
+        if event == "start":
+            ancestors.append(element)
+            if element.tag == f"{_TABLE}table":
+                rows = last = widest = 0
+            elif element.tag == f"{_TABLE}table-row":
+                columns = filled = 0
+            continue
+        ancestors.pop()
+        if element.tag in _ODS_CELLS:
+            columns += int(element.get(f"{_TABLE}number-columns-repeated", 1))
+            if len(element) or any(name.startswith(_OFFICE) for name in element.attrib):
+                filled = columns
+        elif element.tag == f"{_TABLE}table-row":
+            rows += int(element.get(f"{_TABLE}number-rows-repeated", 1))
+            if filled:
+                last, widest = rows, max(widest, filled)
+        elif element.tag == f"{_TABLE}table":
+            yield Extent(last, widest)
+        else:
+            continue
+        # What has been looked at is let go, or a large sheet would fill the memory.
+        ancestors[-1].remove(element)
 
 
 def _extent_of_sheet(archive: zipfile.ZipFile, entry: zipfile.ZipInfo, allowed: int) -> Extent:

@@ -7,7 +7,9 @@ import zlib
 from collections.abc import Iterator
 from fnmatch import fnmatchcase
 from itertools import chain
+from xml.etree.ElementTree import ParseError
 
+from defusedxml.common import DefusedXmlException
 from python_calamine import CalamineError, CalamineWorkbook, SheetTypeEnum
 
 from ingestion.clients.base import Page
@@ -42,7 +44,9 @@ def read_workbook(file: DeliveredFile, entity: Entity) -> Iterator[Page]:
 
                 rows = as_written(rows, file, name)
             yield from table_pages(_filled(rows), entity, file, found, sheet=name)
-    except (*_BROKEN, CalamineError, OSError, ValueError, IndexError) as error:
+    except DefusedXmlException as error:
+        raise file.refused("hostile_markup", type(error).__name__) from None
+    except (*_BROKEN, ParseError, CalamineError, OSError, ValueError, IndexError) as error:
         raise file.refused("broken_workbook", f"{type(error).__name__}: {error}") from None
 
 
@@ -78,7 +82,7 @@ def _begins_at_the_left(workbook: CalamineWorkbook) -> bool:
 
 
 def _check_extent(file: DeliveredFile, extent: Extent, allowed: int) -> None:
-    """Refuse an XLSX with a cell so far out that the rectangle up to it would not fit."""
+    """Refuse a sheet with a cell so far out that the rectangle up to it would not fit."""
     if extent.size > allowed:
         raise file.refused(
             "workbook_too_large",

@@ -111,6 +111,48 @@ def test_a_sheet_is_chosen_by_name_or_pattern_and_told(tmp_path: Path) -> None:
     assert refusal(path).code == "missing_column"
 
 
+@pytest.mark.parametrize(
+    "rows",
+    [
+        [(1, [(1, "Номер"), (1, "Текст обращения")]), (1_000_000, [(1_000, "x")])],
+        [(1, [(1, "Номер"), (16_383, ""), (1, "x")]), (900_000, [(1, "")]), (1, [(1, "x")])],
+    ],
+)
+def test_cells_of_an_ods_that_are_repeated_too_often_are_refused(
+    tmp_path: Path, rows: list[tuple[int, list[tuple[int, str]]]]
+) -> None:
+    path = tmp_path / "a.ods"
+    repeated(path, rows)
+    assert path.stat().st_size < 10_000
+    assert refusal(path).code == "workbook_too_large"
+
+
+def test_empty_cells_that_an_ods_repeats_to_its_margins_do_no_harm(tmp_path: Path) -> None:
+    path = tmp_path / "a.ods"
+    heading = [(1, one) for one in HEADING]
+    rows = [(1, [(1, one) for one in row]) for row in ROWS]
+    margins = [(1_048_000, [(16_384, "")])]
+    repeated(path, [(1, [*heading, (16_000, "")]), *rows, *margins])
+    assert read(path) == EXPECTED
+
+
+def repeated(path: Path, rows: list[tuple[int, list[tuple[int, str]]]]) -> None:
+    """An ODS of rows, each with the number of its repetitions, and cells with theirs."""
+    book = OpenDocumentSpreadsheet()
+    table = Table(name="Лист")
+    for times, cells in rows:
+        row = TableRow(numberrowsrepeated=times)
+        for count, value in cells:
+            cell = TableCell(numbercolumnsrepeated=count)
+            if value:
+                cell.setAttribute("valuetype", "string")
+                cell.addElement(P(text=value))
+            row.addElement(cell)
+        table.addElement(row)
+    book.spreadsheet.addElement(table)
+    book.save(str(path))
+
+
 def test_a_single_cell_far_out_is_refused_before_the_sheet_is_read(tmp_path: Path) -> None:
     book = Workbook()
     book.active.append(HEADING)
