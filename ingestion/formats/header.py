@@ -180,12 +180,11 @@ class Heading:
             self._spelling.get(folded(column), column) or f"№ {ordinal}"
             for ordinal, column in enumerate(columns, start=1)
         ]
-        present = set(columns)
-        missing = [" or ".join(g) for g in self._required if present.isdisjoint(g)]
+        missing = self._missing(columns)
         # What stands there in place of a heading may be somebody's row.
         is_heading = not self._names or self.likeness(columns) > 0
         if not is_heading or (missing and self._entity.contract.missing == "freeze"):
-            lacking = f"missing: {', '.join(dict.fromkeys(missing)) or 'a heading'}"
+            lacking = f"missing: {', '.join(missing) or 'a heading'}"
             if self._entity.format.layouts and self._fitting(columns) is None:
                 lacking += f"; {self._unfit()}"
             found = f"found in row {number}: {self._told(columns)}"
@@ -197,6 +196,16 @@ class Heading:
             raise self._file.refused("repeated_column", f"twice: {self._told(repeated)}")
         self._written.update(cell for cell in cells if isinstance(cell, str) and cell)
         return columns
+
+    def _missing(self, columns: list[str]) -> list[str]:
+        present = set(columns)
+        missing = (" or ".join(group) for group in self._required if present.isdisjoint(group))
+        return list(dict.fromkeys(missing))
+
+    def vanished(self, columns: list[str]) -> dict[str, str]:
+        """What the ledger says of columns that are needed and not there."""
+        missing = self._missing(columns)
+        return {"missing_columns": "; ".join(missing)} if missing else {}
 
     def unknown(self, columns: list[str]) -> tuple[str, ...]:
         """Columns that the YAML does not name."""
@@ -242,7 +251,7 @@ def table_pages(
     columns, rows = _below(heading, rows, entity, file)
     block = _block(columns, entity, sheet)
     unknown = heading.unknown(columns)
-    found = {**found, **heading.layout(columns)}
+    found = {**found, **heading.layout(columns), **heading.vanished(columns)}
     footers = [re.compile(pattern, re.IGNORECASE) for pattern in entity.format.footer]
     page = Page(
         [],

@@ -141,3 +141,5 @@ def test_a_column_that_vanished_stops_a_table_or_is_empty(
     (load,) = platform.ingest(source(make_source, "tolerated", path, "{missing: evolve}"))
     assert load.rows_landed == 1
     assert platform.records("tolerated")[0]["text"] == "Яма"
+    (found,) = platform.rows("select found from ops.loads where source_code = 'tolerated'")
+    assert found[0]["missing_columns"] == "count"
