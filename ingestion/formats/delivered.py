@@ -47,12 +47,14 @@ class MeteredStream:
     """A stream that refuses to go on when a single record has taken too many bytes.
 
     Parsers collect a record before they give it away; `record_ended` starts the count again.
+    `position` counts all bytes.
     """
 
     def __init__(self, stream: BinaryIO, file: DeliveredFile) -> None:
         self._stream = stream
         self._file = file
         self._taken = 0
+        self.position = 0
 
     def read(self, size: int = -1) -> bytes:
         if self._taken > LONGEST_RECORD:
@@ -61,6 +63,7 @@ class MeteredStream:
             )
         content = self._stream.read(size)
         self._taken += len(content)
+        self.position += len(content)
         return content
 
     def record_ended(self) -> None:

@@ -9,7 +9,7 @@ from typing import Any, BinaryIO
 
 import msgspec
 
-from ingestion.clients.base import PAGE_ITEMS, Item, Page
+from ingestion.clients.base import PAGE_ITEMS, PAGE_SIZE, Item, Page
 from ingestion.errors import RecordError, UnreadableAnswer
 from ingestion.formats.delivered import LONGEST_RECORD, DeliveredFile
 from ingestion.formats.encoding import encoding_of, transcoded
@@ -103,14 +103,15 @@ def read_json(file: DeliveredFile, entity: Entity) -> Iterator[Page]:
     path = entity.format.records
     items: list[Item] = []
     page = Page(items, sha256=file.sha256, bytes_read=file.size, found=encoding.found)
+    begun = 0
     try:
         with transcoded(file.path, encoding) as stream:
             text = JsonText(stream, file.refused)
             for record in elements_at(text, path.split(".") if path else ()):
                 items.append(_element(record, text.count))
-                if len(items) >= PAGE_ITEMS:
+                if len(items) >= PAGE_ITEMS or text.position - begun >= PAGE_SIZE:
                     yield page
-                    items = []
+                    items, begun = [], text.position
                     page = Page(items, sha256=file.sha256)
             text.end()
     except UnreadableAnswer:

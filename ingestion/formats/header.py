@@ -14,7 +14,7 @@ from typing import Any
 
 import msgspec
 
-from ingestion.clients.base import PAGE_ITEMS, Item, Page
+from ingestion.clients.base import PAGE_ITEMS, PAGE_SIZE, Item, Page
 from ingestion.errors import RecordError
 from ingestion.formats.delivered import DeliveredFile
 from ingestion.mapping import required_fields, shape
@@ -246,7 +246,11 @@ def table_pages(
     sheet: str | None,
     separator: str = ",",
 ) -> Iterator[Page]:
-    """The rows below the heading. UnreadableAnswer when there is no heading that fits."""
+    """The rows below the heading. UnreadableAnswer when there is no heading that fits.
+
+    Without a `sheet` they come from a text, where a cell may be of any length.
+    """
+    size = 0
     heading = Heading(entity, file)
     columns, rows = _below(heading, rows, entity, file)
     block = _block(columns, entity, sheet)
@@ -276,8 +280,11 @@ def table_pages(
         if footers and _is_footer(cells, footers):
             continue
         block.rows.append((number, cells))
-        if len(block.rows) >= PAGE_ITEMS:
+        if sheet is None:
+            size += sum(map(len, cells))
+        if len(block.rows) >= PAGE_ITEMS or size >= PAGE_SIZE:
             yield page
+            size = 0
             block = _block(columns, entity, sheet)
             page = Page([], sha256=file.sha256, block=block)
     yield page

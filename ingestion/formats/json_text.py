@@ -46,6 +46,11 @@ class JsonText:
         self._is_over = False
         self.lists = self.count = 0
 
+    @property
+    def position(self) -> int:
+        """How many characters have been read."""
+        return self._let_go + self._at
+
     def peek(self) -> str:
         """The character that the next value begins with; empty at the end."""
         while True:

@@ -9,7 +9,7 @@ from xml.etree.ElementTree import Element, ParseError
 from defusedxml.common import DefusedXmlException
 from defusedxml.ElementTree import iterparse
 
-from ingestion.clients.base import PAGE_ITEMS, Item, Page
+from ingestion.clients.base import PAGE_ITEMS, PAGE_SIZE, Item, Page
 from ingestion.formats.delivered import DeliveredFile, MeteredStream
 from ingestion.source import Entity
 
@@ -56,7 +56,7 @@ def read_xml(file: DeliveredFile, entity: Entity) -> Iterator[Page]:
     wanted = entity.format.records
     items: list[Item] = []
     page = Page(items, sha256=file.sha256, bytes_read=file.size)
-    number = inside = 0
+    number = inside = begun = 0
     ancestors: list[Element] = []
     try:
         with file.path.open("rb") as binary:
@@ -78,9 +78,9 @@ def read_xml(file: DeliveredFile, entity: Entity) -> Iterator[Page]:
                 if ancestors:
                     # What has been read is let go, or a large file would fill the memory.
                     ancestors[-1].remove(element)
-                if len(items) >= PAGE_ITEMS:
+                if len(items) >= PAGE_ITEMS or stream.position - begun >= PAGE_SIZE:
                     yield page
-                    items = []
+                    items, begun = [], stream.position
                     page = Page(items, sha256=file.sha256)
     except DefusedXmlException as error:
         raise file.refused("hostile_markup", type(error).__name__) from None

@@ -182,3 +182,26 @@ def test_an_error_page_is_told_from_data(tmp_path: Path, kind: str) -> None:
     path.write_text("<!DOCTYPE html><html><body>Вход</body></html>", encoding="utf-8")
     form = {"records": "row"} if kind == "xml" else {}
     assert refusal(path, type=kind, **form).code == "unexpected_answer"
+
+
+@pytest.mark.parametrize("kind", ["csv", "json", "jsonl", "xml"])
+def test_long_records_make_small_pages(tmp_path: Path, kind: str) -> None:
+    text = "яма " * 50_000
+    path = tmp_path / f"a.{kind}"
+    records = [{"id": str(n), "text": text} for n in range(40)]
+    if kind == "csv":
+        lines = ["id,text", *(f"{one['id']},{one['text']}" for one in records)]
+    elif kind == "xml":
+        inside = (f"<row><id>{one['id']}</id><text>{one['text']}</text></row>" for one in records)
+        lines = ["<rows>", *inside, "</rows>"]
+    else:
+        lines = [json.dumps(one, ensure_ascii=False) for one in records]
+        if kind == "json":
+            lines = ["[", ",".join(lines), "]"]
+    path.write_text("\n".join(lines), encoding="utf-8")
+    form = {"type": kind, **({"records": "row"} if kind == "xml" else {})}
+    pages = list(read_file(path, entity(**form), name=path.name, sha256=None, size=1))
+    found = [list(page.records()) for page in pages]
+    assert [item.fields["id"] for page in found for item in page] == [one["id"] for one in records]
+    # A record is 200,000 characters: without the bound all forty were one page.
+    assert max(map(len, found)) <= 1 + (2 << 20) // len(text)
