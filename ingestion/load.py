@@ -118,9 +118,16 @@ class Work:
         begun = monotonic()
         counts, started_at = self._start(delivery.name, delivery.sha256, window)
         transfer = Transfer(self, counts, delivery.observed_at or started_at, delivery.observed_at)
+        counts = self._finished(transfer, counts, lambda: transfer.run(delivery, window))
+        return replace(counts, seconds=monotonic() - begun)
+
+    def _finished(
+        self, transfer: Transfer, counts: LoadCounts, take: Callable[[], LoadCounts]
+    ) -> LoadCounts:
+        """The inside of a load in its transaction, or what stopped it, told in the ledger."""
         try:
             with self.connection.transaction():
-                counts = transfer.run(delivery, window)
+                return take()
         except Exception as error:
             # Nothing of the load was committed: only the attempt is told, and what stopped it.
             counts = replace(counts, bytes_read=transfer.bytes_read, calls=transfer.calls)
@@ -130,7 +137,7 @@ class Work:
                 ledger.finish(self.connection, counts)
             if not isinstance(error, IngestionError):
                 raise
-        return replace(counts, seconds=monotonic() - begun)
+            return counts
 
     def replay_whole(self, entry: Entry) -> LoadCounts:
         """Read a whole file or answer again."""
@@ -141,24 +148,28 @@ class Work:
         counts, _ = self._start(entry.file_name, None, None)
         observed_at = told or ledger.started_at(self.connection, entry.load_id)
         transfer = Transfer(self, counts, observed_at, told, replayed=entry)
-        with (
-            evidence.content(self.connection, self.vault, entry) as path,
-            self.connection.transaction(),
-        ):
+        with evidence.content(self.connection, self.vault, entry) as path:
             pages = self.client.reread(self.entity, path, name)
-            counts = transfer.run(Delivery(name, pages, observed_at=told), None)
-            if not transfer.unreadable:
-                evidence.resolve(self.connection, [entry.quarantine_id], counts.load_id)
-        return counts
+
+            def take() -> LoadCounts:
+                done = transfer.run(Delivery(name, pages, observed_at=told), None)
+                if not transfer.unreadable:
+                    evidence.resolve(self.connection, [entry.quarantine_id], done.load_id)
+                return done
+
+            return self._finished(transfer, counts, take)
 
     def replay_records(self, entries: list[Entry]) -> LoadCounts:
         """Try single records again, as one load."""
         counts, started_at = self._start("replay", None, None)
         transfer = Transfer(self, counts, started_at, None)
-        with self.connection.transaction():
-            counts = transfer.run_entries(entries)
-            evidence.resolve(self.connection, transfer.resolved, counts.load_id)
-        return counts
+
+        def take() -> LoadCounts:
+            done = transfer.run_entries(entries)
+            evidence.resolve(self.connection, transfer.resolved, done.load_id)
+            return done
+
+        return self._finished(transfer, counts, take)
 
     def told(self, counts: LoadCounts, rows_read: int) -> None:
         if self._progress is not None:
@@ -245,9 +256,9 @@ class Transfer:
     def keep_offending(self) -> int:
         """Keep the record that broke a frozen contract, outside of the load that it stopped.
 
-        Returns how many records that are: one or none.
+        Returns how many records that are: one or none. On replay its whole file is kept already.
         """
-        if self._offending is None:
+        if self._offending is None or self._replayed is not None:
             return 0
         quarantine = self._writer()
         refused = self._offending.refused[-1]

@@ -249,6 +249,40 @@ def test_an_empty_file_keeps_its_entry(
     assert platform.quarantine("nothing") == [("empty_file", None, "open")]
 
 
+def test_a_whole_file_that_breaks_a_frozen_contract_ends_its_attempt_and_keeps_its_entry(
+    platform: Platform, make_source: MakeSource, tmp_path: Path
+) -> None:
+    path = tmp_path / "rows.csv"
+    path.write_text("id,date,text\n1,2026-01-05,Яма\n2,никогда,Снег\n", encoding="utf-8")
+    platform.ingest(register(make_source, "frozen", path))
+    fixed = make_source(
+        "frozen",
+        f"""
+        kind: register
+        deadline: none
+        regions: [{{code: samara, time_zone: Europe/Samara, endpoint: "{path}"}}]
+        entities:
+          rows:
+            table: frozen
+            role: case
+            kind: appeal
+            key: id
+            formats: [iso]
+            contract: {{data_type: freeze}}
+            record: {{received_at: date, text: text}}
+        """,
+    )
+    for _ in range(2):
+        (again,) = platform.replay(fixed).loads
+        assert (again.outcome, again.error_class, again.rows_landed) == (
+            "failed",
+            "contract_frozen",
+            0,
+        )
+    assert platform.rows("select count(*) from ops.loads where outcome = 'running'") == [(0,)]
+    assert platform.quarantine("frozen") == [("missing_column", None, "open")]
+
+
 @pytest.mark.parametrize("kind", ["csv", "xlsx"])
 def test_a_row_that_no_fix_can_help_keeps_its_reason_and_stops_no_other(
     platform: Platform, make_source: MakeSource, tmp_path: Path, kind: str
