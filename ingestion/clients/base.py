@@ -17,7 +17,7 @@ from ingestion.errors import FetchError, RecordError
 from ingestion.source import Entity, Region, Source, Window
 
 # What a page holds at most: so many items, and no further one after so many characters.
-PAGE_ITEMS = 2_000
+PAGE_ITEMS = 1_000
 PAGE_SIZE = 2 << 20
 _ENVELOPE = "tsur_item"
 # Names of files that a program has open or a copy is not done with.
