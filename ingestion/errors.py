@@ -431,6 +431,11 @@ def _rebuilt(kind: type[IngestionError], state: dict[str, object]) -> IngestionE
     return error
 
 
+def storable(text: str) -> str:
+    """The text as PostgreSQL can keep it: NUL and halves of surrogate pairs are spelled out."""
+    return text.encode("utf-8", "backslashreplace").decode().replace("\x00", "\\x00")
+
+
 def describe(code: str, detail: str) -> str:
     """The sentence that is stored and shown: what happened, to what, and what to do."""
     text = ERROR_TEXTS[code]

@@ -12,7 +12,7 @@ from typing import Any
 
 import psycopg
 
-from ingestion.errors import IngestionError, RecordError, UnreadableAnswer
+from ingestion.errors import IngestionError, RecordError, UnreadableAnswer, storable
 from ingestion.spool import nameless_file
 from ingestion.vault import Vault
 
@@ -172,10 +172,10 @@ class Writer:
             place.source_code,
             place.region_code,
             place.entity,
-            native_id,
+            None if native_id is None else storable(native_id),
             error.code,
-            _reason(error, native_id, row_number),
-            error.field if isinstance(error, RecordError) else None,
+            storable(_reason(error, native_id, row_number)),
+            storable(error.field) if isinstance(error, RecordError) and error.field else None,
             sealed,
             isinstance(error, UnreadableAnswer),
             fingerprint,

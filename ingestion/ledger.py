@@ -12,7 +12,7 @@ from datetime import datetime
 import psycopg
 from psycopg.types.json import Jsonb
 
-from ingestion.errors import ERROR_TEXTS, LEFT_ASIDE, IngestionError, describe
+from ingestion.errors import ERROR_TEXTS, LEFT_ASIDE, IngestionError, describe, storable
 from ingestion.source import Source, Window
 from ingestion.vault import UNIT
 
@@ -180,9 +180,9 @@ def finish(
             counts.bytes_read,
             counts.calls,
             counts.error_class,
-            counts.error_message,
-            list(unknown_columns),
-            Jsonb(dict(found or {})),
+            None if counts.error_message is None else storable(counts.error_message),
+            [storable(name) for name in unknown_columns],
+            Jsonb({name: storable(value) for name, value in (found or {}).items()}),
             counts.load_id,
         ],
     )

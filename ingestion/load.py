@@ -14,7 +14,13 @@ from ingestion import evidence, ledger
 from ingestion.clients.base import Client, Delivery, Item
 from ingestion.clients.register import observed_time
 from ingestion.conversion import Converted, Converter, convert
-from ingestion.errors import FetchError, IngestionError, RecordError, UnreadableAnswer
+from ingestion.errors import (
+    FetchError,
+    IngestionError,
+    RecordError,
+    UnreadableAnswer,
+    storable,
+)
 from ingestion.evidence import Entry, Place
 from ingestion.formats.delivered import END_NOT_TOLD
 from ingestion.ledger import LoadCounts
@@ -93,6 +99,8 @@ class Work:
     def _start(
         self, name: str | None, sha256: str | None, window: Window | None
     ) -> tuple[LoadCounts, datetime]:
+        # A name of a file may be any bytes.
+        name = None if name is None else storable(name)
         load_id, started_at = ledger.start(
             self.connection,
             run_id=self._run_id,

@@ -72,12 +72,14 @@ def key_prefix(source_code: str, region_code: str, entity: str) -> str:
 def record_key(source_code: str, region_code: str, entity: str, native_id: str) -> str:
     """The first 16 bytes of sha256(source ␟ region ␟ entity ␟ native id), as 32 hex digits."""
     text = key_prefix(source_code, region_code, entity) + native_id
-    return hashlib.sha256(text.encode()).hexdigest()[:32]
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:32]
 
 
 # --- what may be told of a value -------------------------------------------------------------
 
 _SHOWN = 40
+# What is nested deeper is no record.
+_DEEPEST = 64
 _MOST_DIGITS = 8
 
 
@@ -493,6 +495,8 @@ class Pseudonymiser:
 
     def _walk(self, value: Any, path: tuple[str, ...], taken: dict[str, Any]) -> Any:
         """The parts of a value that is no identity itself."""
+        if len(path) > _DEEPEST:
+            raise RecordError("nested_too_deep", f"Deeper than {_DEEPEST}", field=path[0])
         if isinstance(value, dict):
             return {name: self._part(part, (*path, name), taken) for name, part in value.items()}
         if isinstance(value, list):
@@ -640,11 +644,11 @@ class Mapper:
             return None
         if self._is_kept_by_people and any(e.field in self._entity.key for e in formulas(fields)):
             return None
-        payload, taken = self._pseudonymiser.apply(fields)
-        derived = self._pseudonymiser.apply_to_context(derived, taken)
         try:
+            payload, taken = self._pseudonymiser.apply(fields)
+            derived = self._pseudonymiser.apply_to_context(derived, taken)
             return self._native_id(payload, derived)
-        except RecordError:
+        except (RecordError, UnicodeEncodeError):
             return None
 
     def lasting(self, fields: Fields) -> bytes:

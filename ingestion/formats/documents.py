@@ -43,7 +43,7 @@ class Lines:
         for number, line in enumerate(self.content.split(b"\n"), start=self.first):
             try:
                 record = _decode(line)
-            except (msgspec.DecodeError, UnicodeDecodeError):
+            except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
                 if line and not line.isspace():
                     found.append(_item(line, number))
                 continue
@@ -118,6 +118,10 @@ def read_json(file: DeliveredFile, entity: Entity) -> Iterator[Page]:
         if items:
             yield page
         raise
+    except RecursionError:
+        if items:
+            yield page
+        raise file.refused("not_json", f"nested too deep after {text.count} records") from None
     if not text.lists:
         where = f"`{path}`" if path else "the document"
         raise file.refused("unexpected_answer", f"{where} is no list of records")

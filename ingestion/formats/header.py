@@ -63,13 +63,13 @@ _PACKED = frozenset((str, float))
 class Rows:
     """Rows below a heading, not yet told apart into records.
 
-    `may_be_broken` where bytes that are no text were let through.
+    `is_sheet` is False where they come from a text, in which bytes that are none were let through.
     """
 
     columns: list[str]
     separator: str
     derived: dict[str, str]
-    may_be_broken: bool
+    is_sheet: bool
     rows: list[Cells] = field(default_factory=list)
 
     def items(self) -> Iterator[Item]:
@@ -81,7 +81,10 @@ class Rows:
             if extra > 0 and not any(cells[width:]):
                 del cells[width:]
                 extra = 0
-            broken = self.may_be_broken and _is_broken("".join(cells))
+            elif extra < 0 and self.is_sheet:
+                cells += [""] * -extra  # a row of a sheet has no end
+                extra = 0
+            broken = not self.is_sheet and _is_broken("".join(cells))
             if broken or extra:
                 yield self._bad(number, cells, broken)
                 continue
@@ -317,7 +320,7 @@ def _block(columns: list[str], entity: Entity, sheet: str | None) -> Rows:
         columns,
         separator if len(separator) == 1 else ";",
         {} if sheet is None else {"sheet": sheet},
-        may_be_broken=sheet is None,
+        is_sheet=sheet is not None,
     )
 
 

@@ -58,6 +58,7 @@ def _opened(file: DeliveredFile, entity: Entity) -> Iterator[CalamineWorkbook]:
         yield CalamineWorkbook.from_path(file.path)
         return
     _check_told_size(file, allowed)
+    _check_is_readable(file)
     is_cut = False
     for part, extent in parts_of(file.path, allowed):
         _check_extent(file, extent, allowed)
@@ -71,6 +72,14 @@ def _opened(file: DeliveredFile, entity: Entity) -> Iterator[CalamineWorkbook]:
         for extent in extents_of(file.path, allowed):
             _check_extent(file, extent, allowed)
         yield CalamineWorkbook.from_path(file.path)
+
+
+def _check_is_readable(file: DeliveredFile) -> None:
+    """Refuse XLSB: how far its cells reach nobody can tell before they are read."""
+    if zipfile.is_zipfile(file.path):
+        with zipfile.ZipFile(file.path) as archive:
+            if any(name.endswith("workbook.bin") for name in archive.namelist()):
+                raise file.refused("broken_workbook", "XLSB is not read: save it as XLSX")
 
 
 def _begins_at_the_left(workbook: CalamineWorkbook) -> bool:
@@ -101,22 +110,16 @@ def _sheets(workbook: CalamineWorkbook, declared: Format) -> list[str]:
 
 
 def _rows(workbooks: Iterator[CalamineWorkbook], name: str) -> Iterator[Cells]:
-    """The rows of a sheet; where it comes in parts, all as wide as the widest so far."""
-    width = 0
+    """The rows of a sheet, which may come in parts."""
     for part, workbook in enumerate(workbooks):
         sheet = workbook.get_sheet_by_name(name)
         if not part:
-            for number, cells in enumerate(sheet.iter_rows(), start=1):
-                yield number, cells
-                width = len(cells)
+            yield from enumerate(sheet.iter_rows(), start=1)
             continue
         # Of the rows above and the columns to the left, which are in other parts or empty.
         above, left = sheet.start or (0, 0)
         for number, cells in enumerate(sheet.to_python(), start=above + 1):
-            placed = [""] * left + cells if left else cells
-            width = max(width, len(placed))
-            placed += [""] * (width - len(placed))
-            yield number, placed
+            yield number, [""] * left + cells if left else cells
 
 
 def _filled(rows: Iterator[Cells]) -> Iterator[Cells]:

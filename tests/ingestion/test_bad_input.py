@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import csv
 import io
+import os
 import socket
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from datetime import datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -510,3 +512,54 @@ def test_good_rows_of_a_failed_load_are_no_fault_of_the_warehouse(
 
     assert checks.failed_critical == []
     assert "load_last_attempt" in {finding.check.code for finding in checks.findings}
+
+
+ODD = (
+    b'{"id": "a\\u0000", "text": "NUL in the key"}',
+    b'{"id": "b\\ud83c", "text": "half a pair in the key"}',
+    b'{"id": "c", "text": "x", "na\\u0000me": 1}',
+    b'{"id": "d", "text": "x", "na\\ud83cme": 1}',
+    b'{"id": "f", "text": "x", "deep": ' + b"[" * 400 + b"]" * 400 + b"}",
+    b'{"id": "g", "text": "x", "deep": ' + b"[" * 30_000 + b"]" * 30_000 + b"}",
+)
+# Of identities only the pseudonym lands, whatever they are made of.
+GOOD = b'{"id": "good", "text": "x", "who": "\\u0000", "at": [{"who": "\\ud83c"}]}'
+
+
+@pytest.mark.parametrize("kind", ["jsonl", "json"])
+def test_an_odd_record_is_refused_alone_and_stops_neither_its_file_nor_its_folder(
+    platform: Platform, make_source: MakeSource, tmp_path: Path, kind: str
+) -> None:
+    folder = tmp_path / "in"
+    folder.mkdir()
+    odd = ODD if kind == "jsonl" else ODD[:-1]
+    content = b"\n".join((*odd, GOOD)) if kind == "jsonl" else b"[" + b",".join((*odd, GOOD)) + b"]"
+    (folder / f"1.{kind}").write_bytes(content)
+    (folder / f"2.{kind}").write_bytes(GOOD if kind == "jsonl" else b"[" + GOOD + b"]")
+    with suppress(OSError):  # not every file system takes such a name
+        os.link(folder / f"2.{kind}", os.fsencode(folder) + b"/3\xff." + kind.encode())
+    source = make_source(
+        f"odd_{kind}",
+        f"""
+        kind: register
+        deadline: none
+        max_quarantined_share: 1
+        regions: [{{code: samara, time_zone: Europe/Samara, endpoint: "{folder}"}}]
+        entities:
+          rows:
+            table: odd_{kind}
+            role: case
+            kind: appeal
+            key: id
+            format: {{type: {kind}}}
+            identity: {{who: person, "**.who": person}}
+            record: {{text: text}}
+        """,
+    )
+    first, *others = platform.ingest(source)
+    assert (first.rows_read, first.rows_landed) == (len(odd) + 1, 1)
+    assert first.rows_quarantined == len(odd)
+    assert [load.outcome for load in others] == ["success"] * len(others)
+    assert {code for code, _, _ in platform.quarantine(f"odd_{kind}")} <= {
+        *("invalid_character", "nested_too_deep", "not_json"),
+    }

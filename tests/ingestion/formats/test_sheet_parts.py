@@ -17,6 +17,7 @@ from ingestion.clients.base import Item
 from ingestion.errors import UnreadableAnswer
 from ingestion.formats import sheet_parts
 from ingestion.formats.files import read_file
+from ingestion.formats.header import Rows
 from ingestion.source import Entity
 
 HEADING = ["Номер", "Текст", "Сумма", "Дата"]
@@ -29,7 +30,7 @@ _RELATED = """<?xml version="1.0"?>
 _KIND = "http://schemas.openxmlformats.org/officeDocument/2006/relationships"
 _BOOK = f"""<?xml version="1.0"?>
 <workbook xmlns="http://schemas.openxmlformats.org/spreadsheetml/2006/main" xmlns:r="{_KIND}">
-<sheets><sheet name="Реестр" sheetId="1" r:id="r1"/></sheets></workbook>"""
+<sheets>{{}}</sheets></workbook>"""
 # The second format of a cell is that of a date.
 _STYLES = """<?xml version="1.0"?>
 <styleSheet xmlns="http://schemas.openxmlformats.org/spreadsheetml/2006/main"><cellXfs>
@@ -53,8 +54,19 @@ def row(number: int, values: list[str], cell: Callable[[str, str], str] = inline
     return f'<row r="{number}">{cells}</row>'
 
 
-def write(path: Path, rows: str, shared: list[str] | None = None) -> Path:
-    related = f'<Relationship Id="r1" Type="{_KIND}/worksheet" Target="worksheets/sheet1.xml"/>'
+def write(
+    path: Path,
+    rows: str,
+    shared: list[str] | None = None,
+    folder: str = "xl/worksheets",
+    second: str | None = None,
+) -> Path:
+    """A workbook of one sheet; of a `second` one too, which is in a folder of its own."""
+    related = f'<Relationship Id="r1" Type="{_KIND}/worksheet" Target="/{folder}/sheet1.xml"/>'
+    sheets = '<sheet name="Реестр" sheetId="1" r:id="r1"/>'
+    if second is not None:
+        related += f'<Relationship Id="r4" Type="{_KIND}/worksheet" Target="/xl/other/second.xml"/>'
+        sheets += '<sheet name="Второй" sheetId="2" r:id="r4"/>'
     related += f'<Relationship Id="r2" Type="{_KIND}/styles" Target="styles.xml"/>'
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
         archive.writestr("[Content_Types].xml", _TYPES)
@@ -75,9 +87,11 @@ def write(path: Path, rows: str, shared: list[str] | None = None) -> Path:
                 f'"http://schemas.openxmlformats.org/spreadsheetml/2006/main">{texts}</sst>',
             )
         archive.writestr("xl/_rels/workbook.xml.rels", _RELATED.format(related))
-        archive.writestr("xl/workbook.xml", _BOOK)
+        archive.writestr("xl/workbook.xml", _BOOK.format(sheets))
         archive.writestr("xl/styles.xml", _STYLES)
-        archive.writestr("xl/worksheets/sheet1.xml", _SHEET.format(rows))
+        archive.writestr(f"{folder}/sheet1.xml", _SHEET.format(rows))
+        if second is not None:
+            archive.writestr("xl/other/second.xml", _SHEET.format(second))
     return path
 
 
@@ -230,7 +244,9 @@ def test_what_cannot_be_cut_with_certainty_is_read_whole(
     assert len(parts) <= 1
 
 
-@pytest.mark.parametrize("far", ["XFD151", "A1048576", "AAAA151", "zzz151", "B99999999999"])
+@pytest.mark.parametrize(
+    "far", ["XFD151", "A1048576", "AAAA151", "zzz151", "B99999999999", "XFD0000151"]
+)
 def test_a_cell_far_out_in_a_late_part_is_refused(
     tmp_path: Path, parts: list[int], far: str
 ) -> None:
@@ -241,6 +257,53 @@ def test_a_cell_far_out_in_a_late_part_is_refused(
         read(path, max_unpacked_megabytes=1)
     assert caught.value.code == "workbook_too_large"
     assert len(parts) > 1
+
+
+def test_a_wide_row_of_one_part_makes_no_other_row_wide(tmp_path: Path, parts: list[int]) -> None:
+    sheet = [row(n, cells) for n, cells in enumerate([HEADING, *many(300)], start=1)]
+    sheet[150] = sheet[150].replace('r="B151"', 'r="ZZ151"')
+    pages = read_file(
+        write(tmp_path / "a.xlsx", "".join(sheet)), entity(), name="a", sha256=None, size=1
+    )
+    wide = [
+        max(len(cells) for _, cells in page.block.rows)
+        for page in pages
+        if isinstance(page.block, Rows)
+    ]
+    found = read(tmp_path / "a.xlsx")
+    assert len(parts) > 3
+    assert sum(width > len(HEADING) for width in wide) <= 1
+    assert [item.row_number for item in found if item.error is not None] == [151]
+    assert len(found) == 300
+
+
+@pytest.mark.parametrize(
+    "rows",
+    [
+        '<row r="1">{cells}</row><row r="1048576"><c><v>1</v></c></row>',
+        '<row r="1">{cells}</row><row r="4000000000"><c><v>1</v></c></row>',
+        '<row r="1"><c r="A1"><v>1</v></c></row><row r="2"><c r="xfd1048576"><v>1</v></c></row>',
+        '<row r="1"><c r="A1"><v>1</v></c></row><row r="2"><c r="XFD0001048576"><v>1</v></c></row>',
+    ],
+)
+@pytest.mark.parametrize("folder", ["xl/worksheets", "xl/other"])
+def test_a_small_sheet_that_asks_for_too_many_cells_is_refused(
+    tmp_path: Path, rows: str, folder: str
+) -> None:
+    path = write(tmp_path / "a.xlsx", rows.format(cells="<c><v>1</v></c>" * 2_000), folder=folder)
+    with pytest.raises(UnreadableAnswer) as caught:
+        read(path)
+    assert caught.value.code == "workbook_too_large"
+
+
+def test_sheets_in_other_folders_are_no_part_of_the_large_one(
+    tmp_path: Path, parts: list[int]
+) -> None:
+    rows = many(300)
+    sheet = "".join(row(n, cells) for n, cells in enumerate([HEADING, *rows], start=1))
+    path = write(tmp_path / "a.xlsx", sheet, second=row(1, HEADING) + row(2, rows[7]))
+    found = read(path, sheet="*")
+    assert [item.fields["Номер"] for item in found] == [*(cells[0] for cells in rows), "7"]
 
 
 def test_an_archive_that_breaks_off_gives_its_first_rows_and_the_reason(
