@@ -214,6 +214,8 @@ class _Found:
     records: dict[uuid.UUID, tuple[str, str, str, str]] = field(default_factory=dict)
     # raw table → raw_id; None: ops.withdrawn_rows → withdrawn_row_id
     rows: dict[str | None, list[int]] = field(default_factory=dict)
+    # the same as `records`, of those that never landed
+    refused: dict[uuid.UUID, tuple[str, str, str, str]] = field(default_factory=dict)
     # of texts that are in ops.withdrawn_rows, which the transformer does not read
     evidence_hashes: list[str] = field(default_factory=list)
 
@@ -377,6 +379,9 @@ class _Work:
             elif is_held:
                 chosen = found.outcome.whole_files if is_whole else found.outcome.quarantine
                 chosen.append(quarantine_id)
+                if native_id is not None and not is_whole:
+                    key = uuid.UUID(record_key(source_code, region_code, entity, native_id))
+                    found.refused[key] = (source_code, region_code, entity, native_id)
 
     def _content(
         self, connection: psycopg.Connection[Any], quarantine_id: int, is_whole: bool
@@ -413,7 +418,7 @@ class _Work:
                 "insert into ops.erased_records"
                 " (record_key, source_code, region_code, entity, native_id)"
                 " values (%s, %s, %s, %s, %s) on conflict do nothing",
-                [(key, *names) for key, names in found.records.items()],
+                [(key, *names) for key, names in (found.refused | found.records).items()],
             )
         _erase_identities(connection, [*found.asked, *found.related])
         _erase_entries(connection, [*found.outcome.quarantine, *found.outcome.whole_files])

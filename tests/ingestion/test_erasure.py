@@ -322,6 +322,22 @@ def test_a_refused_record_is_found_by_what_its_sealed_bytes_hold(registry: Regis
     assert "Сидоров" in registry.everything()
 
 
+def test_a_record_that_was_erased_before_it_ever_landed_brings_nothing_back(
+    registry: Registry,
+) -> None:
+    registry.deliver({**PETROVA, "questions": "много"}, {**SOMEBODY, "questions": "мало"})
+    registry.erase(Identity("phone", PHONE))
+    # The same bad record again, and then as it should have been.
+    registry.deliver({**PETROVA, "questions": "много"}, SOMEBODY)
+    assert "Петров" not in registry.everything()
+    registry.deliver(PETROVA, SOMEBODY)
+    assert "Петров" not in registry.everything()
+    landed = {number: (payload, record) for number, payload, record, _ in registry.cards()}
+    assert set(landed) == {"1", "2"}
+    assert "applicant_key" not in landed["1"][1]
+    assert landed["2"][1]["text"] == OTHERS_TEXT
+
+
 def test_a_whole_file_in_quarantine_is_named_before_its_bytes_go(registry: Registry) -> None:
     registry.deliver(SOMEBODY)
     (registry.folder / "cards.csv").write_text(f"Номер;Имя\n1;{NAME}\n", encoding="cp1251")
