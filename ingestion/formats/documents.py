@@ -13,7 +13,7 @@ from ingestion.clients.base import PAGE_ITEMS, PAGE_SIZE, Item, Page
 from ingestion.errors import RecordError, UnreadableAnswer
 from ingestion.formats.delivered import LONGEST_RECORD, DeliveredFile
 from ingestion.formats.encoding import encoding_of, transcoded
-from ingestion.formats.json_text import JsonText, elements_at
+from ingestion.formats.json_text import JsonText, elements_at, parse
 from ingestion.source import Entity
 
 _BLOCK = 1 << 20
@@ -28,7 +28,7 @@ def record_of(line: bytes) -> Any:
     except (msgspec.DecodeError, UnicodeDecodeError):
         # The standard's parser also takes halves of surrogate pairs, which the mapper refuses
         # by name; what neither takes is no JSON.
-        return json.loads(line)
+        return parse(line.decode("utf-8-sig"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,10 +118,6 @@ def read_json(file: DeliveredFile, entity: Entity) -> Iterator[Page]:
         if items:
             yield page
         raise
-    except RecursionError:
-        if items:
-            yield page
-        raise file.refused("not_json", f"nested too deep after {text.count} records") from None
     if not text.lists:
         where = f"`{path}`" if path else "the document"
         raise file.refused("unexpected_answer", f"{where} is no list of records")

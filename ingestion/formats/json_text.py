@@ -11,6 +11,7 @@ import codecs
 import json
 import re
 from collections.abc import Iterator, Sequence
+from math import isfinite
 from typing import Any, BinaryIO
 
 from ingestion.errors import UnreadableAnswer
@@ -25,7 +26,20 @@ _TOKEN = 16
 # Behind a number that goes on with `.5` or `e+5` there may be less than this to be seen of it.
 _LEFT = 3
 
-_read = json.JSONDecoder().raw_decode
+
+def _number(text: str) -> float | str:
+    """A number beyond all floats stays the text that it was: JSON has no other way to tell it."""
+    value = float(text)
+    return value if isfinite(value) else text
+
+
+_standard = json.JSONDecoder(parse_float=_number, parse_constant=str)
+_read = _standard.raw_decode
+
+
+def parse(text: str) -> Any:
+    """A value as the standard library reads it, `NaN` and `1e400` as texts. ValueError."""
+    return _standard.decode(text)
 
 
 class JsonText:

@@ -92,6 +92,15 @@ def test_records_before_a_break_are_given_and_the_file_is_kept_whole(tmp_path: P
     assert caught.value.content.read() == path.read_bytes()
 
 
+@pytest.mark.parametrize("kind", ["json", "jsonl"])
+def test_a_number_beyond_all_floats_is_kept_as_it_was_written(tmp_path: Path, kind: str) -> None:
+    path = tmp_path / f"a.{kind}"
+    line = '{"id": 1, "text": "x", "a": 1e400, "b": NaN, "c": -Infinity, "d": 0.5}'
+    path.write_text(line if kind == "jsonl" else f"[{line}]", encoding="utf-8")
+    expected = {"id": 1, "text": "x", "a": "1e400", "b": "NaN", "c": "-Infinity", "d": 0.5}
+    assert fields(read(path, type=kind)) == [expected]
+
+
 def test_a_line_that_is_no_record_is_refused_alone(tmp_path: Path) -> None:
     path = tmp_path / "a.jsonl"
     lines = [json.dumps(RECORDS[0]), '{"id": 9, "te', "[1]", "", json.dumps(RECORDS[1])]
