@@ -206,11 +206,12 @@ def run(
     """Load what is left of a plan, window after window; returns how far it came.
 
     A window that fails leaves its reason and the others go on, unless `stop_on_error`. No window
-    is begun that is expected to exceed `max_calls` calls in this run. Raises IngestionError
-    `backfill_running` when another process is at the same backfill.
+    is begun that is expected to exceed `max_calls` calls in this run, by the plan and by what
+    those before it took. Raises IngestionError `backfill_running` when another process is at the
+    same backfill.
     """
     prepare_sources(database_url, [plan.source])
-    used = rows_read = rows_landed = 0
+    used = asked = rows_read = rows_landed = 0
     stopped: Literal["error", "calls"] | None = None
     with psycopg.connect(database_url, autocommit=True) as connection:
         backfill_id = plan.backfill_id or _begin(connection, plan, by)
@@ -220,13 +221,16 @@ def run(
                 what = f"{window.region_code} {window.start:%Y-%m-%d}"
                 if progress is not None:
                     progress(over, len(plan.windows), what)
-                if max_calls is not None and used + window.expected_calls > max_calls:
+                # Before a source has been asked, what is expected is the fewest possible.
+                expected = max(window.expected_calls, math.ceil(used / asked) if asked else 0)
+                if max_calls is not None and used + expected > max_calls:
                     stopped = "calls"
                     break
                 counts = _load(
                     connection, backfill_id, plan, window, database_url, vault_key, rows_progress
                 )
                 used += counts["calls"]
+                asked += 1
                 rows_read += counts["rows_read"]
                 rows_landed += counts["rows_landed"]
                 over += 1

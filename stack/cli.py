@@ -818,7 +818,8 @@ def backfill(
         bool, typer.Option("--again", help="Also windows that were loaded before.")
     ] = False,
     max_calls: Annotated[
-        int | None, typer.Option(min=0, help="Calls of this run at most; go on another day.")
+        int | None,
+        typer.Option(min=0, help="No window that would exceed so many calls; go on another day."),
     ] = None,
     stop_on_error: Annotated[bool, typer.Option("--stop-on-error")] = False,
     yes: Yes = False,
