@@ -24,13 +24,12 @@ _CHUNK = 1 << 20
 # As calamine reads an address: letters and digits of any number, in capitals or not.
 _ADDRESS = re.compile(r"([A-Za-z]{1,9})([0-9]{1,20})")
 _LONGEST_TAG = 4_096
+_CELL_WITHOUT_ADDRESS = rb"""<(?:[^\s<>/:]+:)?c(?:>|/|\s(?![^<>]*\br\s*=))"""
+_WITHOUT_ADDRESS = re.compile(_CELL_WITHOUT_ADDRESS)
 # A column of two letters, a row of six digits, a cell without an address.
-_FAR = re.compile(
-    rb"""r\s*=\s*["'](?:[A-Za-z]{2}|[A-Za-z]?[0-9]{6})|<(?:[^\s<>/:]+:)?c(?:>|/|\s(?![^<>]*\br\s*=))"""
-)
+_FAR = re.compile(rb"""r\s*=\s*["'](?:[A-Za-z]{2}|[A-Za-z]?[0-9]{6})|%b""" % _CELL_WITHOUT_ADDRESS)
 _NEAR_ROWS, _NEAR_COLUMNS = 99_999, 26
 _ROW_NUMBER = re.compile(rb"""<row\s(?:[^<>]*\s)?r\s*=\s*["']([0-9]{1,20})["']""")
-_WITHOUT_ADDRESS = re.compile(rb"""<(?:[^\s<>/:]+:)?c(?:>|/|\s(?![^<>]*\br\s*=))""")
 _TWO_LETTERS = 26 * 27
 _THOUSAND = 1_000
 _TABLE = "{urn:oasis:names:tc:opendocument:xmlns:table:1.0}"
