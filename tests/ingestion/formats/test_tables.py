@@ -262,6 +262,15 @@ def test_an_archive_whose_index_lies_about_its_size_is_refused_too(tmp_path: Pat
     assert refusal(path, max_unpacked_megabytes=2).code in {"workbook_too_large", "broken_workbook"}
 
 
+def test_a_binary_workbook_is_refused_with_what_to_do(tmp_path: Path) -> None:
+    path = tmp_path / "a.xlsx"
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("xl/workbook.bin", b"")
+    refused = refusal(path)
+    assert refused.code == "broken_workbook"
+    assert "save it as XLSX" in str(refused)
+
+
 HUGE = "я" * 2000
 WITHIN = '"a;""b""\r\nc"'
 
