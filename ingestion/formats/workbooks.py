@@ -53,12 +53,11 @@ def read_workbook(file: DeliveredFile, entity: Entity) -> Iterator[Page]:
 def _opened(file: DeliveredFile, entity: Entity) -> Iterator[CalamineWorkbook]:
     """The workbook; instead of a large one its parts, in the order of their rows."""
     allowed = entity.format.max_unpacked_megabytes << 20
+    _check_index(file, allowed)
     if entity.template is not None:  # of registers that people keep every cell is looked at
         _check_size(file, allowed)
         yield CalamineWorkbook.from_path(file.path)
         return
-    _check_told_size(file, allowed)
-    _check_is_readable(file)
     is_cut = False
     for part, extent in parts_of(file.path, allowed):
         _check_extent(file, extent, allowed)
@@ -72,14 +71,6 @@ def _opened(file: DeliveredFile, entity: Entity) -> Iterator[CalamineWorkbook]:
         for extent in extents_of(file.path, allowed):
             _check_extent(file, extent, allowed)
         yield CalamineWorkbook.from_path(file.path)
-
-
-def _check_is_readable(file: DeliveredFile) -> None:
-    """Refuse XLSB: how far its cells reach nobody can tell before they are read."""
-    if zipfile.is_zipfile(file.path):
-        with zipfile.ZipFile(file.path) as archive:
-            if any(name.endswith("workbook.bin") for name in archive.namelist()):
-                raise file.refused("broken_workbook", "XLSB is not read: save it as XLSX")
 
 
 def _begins_at_the_left(workbook: CalamineWorkbook) -> bool:
@@ -129,18 +120,24 @@ def _filled(rows: Iterator[Cells]) -> Iterator[Cells]:
             yield number, cells
 
 
-def _check_told_size(file: DeliveredFile, allowed: int) -> None:
-    """Refuse an archive that by its own index unpacks to more than is declared."""
-    if zipfile.is_zipfile(file.path):
-        with zipfile.ZipFile(file.path) as archive:
-            told = sum(entry.file_size for entry in archive.infolist())
-        if told > allowed:
-            raise _too_large(file, told, allowed)
+def _check_index(file: DeliveredFile, allowed: int) -> None:
+    """Refuse by its index alone an archive that unpacks to more than is declared, and XLSB.
+
+    How far the cells of XLSB reach nobody can tell before they are read.
+    """
+    if not zipfile.is_zipfile(file.path):
+        return
+    with zipfile.ZipFile(file.path) as archive:
+        entries = archive.infolist()
+    told = sum(entry.file_size for entry in entries)
+    if told > allowed:
+        raise _too_large(file, told, allowed)
+    if any(entry.filename.endswith("workbook.bin") for entry in entries):
+        raise file.refused("broken_workbook", "XLSB is not read: save it as XLSX")
 
 
 def _check_size(file: DeliveredFile, allowed: int) -> None:
     """Refuse an archive that unpacks to more than is declared, whatever its index says."""
-    _check_told_size(file, allowed)
     if not zipfile.is_zipfile(file.path):
         return
     total = 0
