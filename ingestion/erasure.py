@@ -680,7 +680,7 @@ def keep_erased(
                 ) as persons
                 from {table} as r
                 where r.record_key = e.record_key
-                order by r.raw_id desc
+                order by r.raw_id + 0 desc
                 limit 1
             ) as known on true
             where l.seq = e.seq

@@ -109,7 +109,9 @@ from (
 """
 
 # What lands is decided before anything is written: a statement that looks into the table it fills
-# would walk, row by row, through what it has just written.
+# would walk, row by row, through what it has just written. `+ 0`: while a first load is under way,
+# ANALYZE sees none of its rows, and in a table without rows the index of the numbers seems as good
+# as that of the keys, though all numbers have to be tried for each key.
 _NEW = """
 insert into landing_new (seq, record_key, native_id)
 select w.seq, w.record_key, w.native_id
@@ -118,7 +120,7 @@ left join lateral (
     select r.payload_hash, r.is_deleted, r.load_id
     from {table} as r
     where r.record_key = w.record_key
-    order by r.raw_id desc
+    order by r.raw_id + 0 desc
     limit 1
 ) as latest on true
 where latest.load_id is null
@@ -208,7 +210,7 @@ from (
         select r.native_id, r.payload
         from {table} as r
         where r.record_key = k.record_key and r.payload_hash = k.payload_hash
-        order by r.raw_id desc
+        order by r.raw_id + 0 desc
         limit 1
     ) as known
     where k.payload_hash <> w.payload_hash
@@ -233,7 +235,7 @@ left join lateral (
     select r.payload_hash, r.is_deleted
     from {table} as r
     where r.record_key = w.record_key and r.load_id <> %(load_id)s
-    order by r.raw_id desc
+    order by r.raw_id + 0 desc
     limit 1
 ) as before on true
 """

@@ -82,7 +82,7 @@ known as (
         select r.raw_id, r.payload_hash, r.is_deleted, r.record
         from {table} as r
         where r.record_key = gone.record_key and r.load_id < %(load)s
-        order by r.raw_id desc
+        order by r.raw_id + 0 desc
         limit 1
     ) as before on true
 ),

@@ -169,3 +169,45 @@ def test_a_load_can_take_back_only_what_it_has_just_written(
         connection.execute(
             "select raw.retract('committed', array(select raw_id from raw.committed))"
         )
+
+
+def test_new_records_are_looked_for_by_their_key_whatever_an_analysis_saw(
+    warehouse: Warehouse, tmp_path: Path
+) -> None:
+    path = tmp_path / "rows.jsonl"
+    (tmp_path / "analysed.yml").write_text(
+        HEAD + YAML.format(code="analysed", path=path, more=""), encoding="utf-8"
+    )
+    source = load_source(tmp_path / "analysed.yml", {})
+    prepare_sources(warehouse.url("loader"), [source])
+    with (
+        psycopg.connect(warehouse.url("loader")) as loading,
+        psycopg.connect(warehouse.url("owner"), autocommit=True) as other,
+    ):
+        loading.execute(
+            """
+            insert into raw.analysed
+                (record_key, source_code, region_code, native_id, payload, record, payload_hash,
+                 observed_at, load_id)
+            select md5(n::text)::uuid, 'analysed', 'pskov', n, '{}', '{}', '', now(), 0
+            from generate_series(1, 100000) as n
+            """
+        )
+        # Of rows that are not committed it sees none.
+        other.execute("analyze raw.analysed")
+
+    write(path, [(number, "а", 1, 1) for number in range(1, 31)])
+
+    looked_at = -rows_looked_at(warehouse)
+    assert load(warehouse, source).rows_landed == 30
+    looked_at += rows_looked_at(warehouse)
+    assert looked_at < 1_000
+
+
+def rows_looked_at(warehouse: Warehouse) -> int:
+    with psycopg.connect(warehouse.url("owner")) as connection:
+        ((count,),) = connection.execute(
+            "select idx_tup_fetch + seq_tup_read from pg_stat_user_tables"
+            " where relname = 'analysed'"
+        ).fetchall()
+    return int(count)
