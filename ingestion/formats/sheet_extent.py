@@ -1,14 +1,15 @@
 """How far the cells of a sheet reach: calamine makes room for every cell up to the farthest one.
 
 In XLSX a cell tells its address or comes after the one before it, in ODS it tells how often it and
-its row are repeated. Most sheets have nothing far out, which a search tells fast; all others are
-read as XML.
+its row are repeated. Most sheets have nothing far out, which a look at their bytes tells; all
+others are read as XML.
 """
 
 from __future__ import annotations
 
 import io
 import re
+import sys
 import zipfile
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -16,7 +17,9 @@ from pathlib import Path
 from typing import IO
 from xml.etree.ElementTree import Element
 
+import numpy as np
 from defusedxml.ElementTree import iterparse
+from numpy.typing import NDArray
 
 # What calamine takes for a cell, whether it is there or not.
 _CELL_BYTES = 32
@@ -24,14 +27,11 @@ _CHUNK = 1 << 20
 # As calamine reads an address: letters and digits of any number, in capitals or not.
 _ADDRESS = re.compile(r"([A-Za-z]{1,9})([0-9]{1,20})")
 _LONGEST_TAG = 4_096
-_CELL_WITHOUT_ADDRESS = rb"""<(?:[^\s<>/:]+:)?c(?:>|/|\s(?![^<>]*\br\s*=))"""
-_WITHOUT_ADDRESS = re.compile(_CELL_WITHOUT_ADDRESS)
-# A column of two letters, a row of six digits, a cell without an address.
-_FAR = re.compile(rb"""r\s*=\s*["'](?:[A-Za-z]{2}|[A-Za-z]?[0-9]{6})|%b""" % _CELL_WITHOUT_ADDRESS)
-_NEAR_ROWS, _NEAR_COLUMNS = 99_999, 26
-_ROW_NUMBER = re.compile(rb"""<row\s(?:[^<>]*\s)?r\s*=\s*["']([0-9]{1,20})["']""")
-_TWO_LETTERS = 26 * 27
-_THOUSAND = 1_000
+_MOST_DIGITS = 8
+# What follows a tag's beginning or an address is looked at: there is always something to look at.
+_PADDING = bytes(16)
+_Characters = NDArray[np.uint8]
+_Places = NDArray[np.intp]
 _TABLE = "{urn:oasis:names:tc:opendocument:xmlns:table:1.0}"
 _OFFICE = "{urn:oasis:names:tc:opendocument:xmlns:office:1.0}"
 _ODS_CELLS = {f"{_TABLE}table-cell", f"{_TABLE}covered-table-cell"}
@@ -97,33 +97,86 @@ def _extents_of_tables(stream: IO[bytes]) -> Iterator[Extent]:
 
 
 def _extent_of_sheet(archive: zipfile.ZipFile, entry: zipfile.ZipInfo, allowed: int) -> Extent:
-    near = Extent(_NEAR_ROWS, _NEAR_COLUMNS)
-    if near.size <= allowed and not any(_FAR.search(text) for text in _chunks(archive, entry)):
-        return near
+    reach = _Reach()
+    if all(reach.add(text) for text in _chunks(archive, entry)) and reach.extent.size <= allowed:
+        return reach.extent
     with archive.open(entry) as stream:
         return _read(stream)
 
 
 def extent_of_part(text: bytes, allowed: int) -> Extent:
     """The rectangle around the cells of some rows; exact when it takes more than `allowed`."""
-    numbers = _ROW_NUMBER.search(text), _ROW_NUMBER.search(text, max(0, text.rfind(b"<row")))
-    if numbers[0] is not None and numbers[1] is not None:
-        first, last = (int(number[1]) // _THOUSAND for number in numbers if number is not None)
-        likely = Extent((last - first + 1) * _THOUSAND, _TWO_LETTERS)
-        if 0 < likely.size <= allowed and _is_likely(text, first, last):
-            return likely
+    reach = _Reach()
+    if reach.add(text) and reach.extent.size <= allowed:
+        return reach.extent
     return _read(io.BytesIO(text))
 
 
-def _is_likely(text: bytes, first: int, last: int) -> bool:
-    """True when all rows are of these thousands, and no column has three letters."""
-    # Where each cell begins with its address, counting is enough to know that all have one.
-    cells = text.count(b"<c ") + text.count(b"<c>") + text.count(b":c>") + text.count(b":c ")
-    if cells != text.count(b"<c r=") and _WITHOUT_ADDRESS.search(text):
-        return False
-    thousands = (b"[0-9]{1,3}" if not n else b"%d[0-9]{3}" % n for n in range(first, last + 1))
-    likely = rb"""[A-Za-z]{0,2}(?:%b)["']""" % b"|".join(thousands)
-    return not re.search(rb"""r\s*=\s*["'](?!%b)[A-Za-z0-9]""" % likely, text)
+def _bytes_in(characters: bytes) -> NDArray[np.bool_]:
+    """For each byte, whether it is one of these characters."""
+    return np.isin(np.arange(256), np.frombuffer(characters, np.uint8))
+
+
+_NAME_ENDS = _bytes_in(b" \t\r\n/>")
+_LETTER = _bytes_in(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz")
+
+
+class _Reach:
+    """The rectangle around the rows and cells of the texts added, as most programs write them.
+
+    That is with the address as the first attribute of each row and cell.
+    """
+
+    def __init__(self) -> None:
+        self._nearest, self._farthest, self._columns = sys.maxsize, 0, 0
+
+    @property
+    def extent(self) -> Extent:
+        return Extent(max(0, self._farthest - self._nearest + 1), self._columns)
+
+    def add(self, text: bytes) -> bool:
+        """False when it takes an XML parser to tell, as where a tag is cut."""
+        if text.rfind(b"<") > text.rfind(b">"):
+            return False
+        characters = np.frombuffer(text + _PADDING, np.uint8)
+        first, second, third = (characters[place : place - len(_PADDING)] for place in (1, 2, 3))
+        # A name begins after the bracket, or after the prefix of a namespace.
+        begins = characters[: -len(_PADDING)]
+        begins = (begins == ord("<")) | (begins == ord(":"))
+        cells = np.flatnonzero(begins & (first == ord("c"))) + len("<c")
+        begins &= first == ord("r")
+        begins &= (second == ord("o")) & (third == ord("w"))
+        tags = np.concatenate((cells, np.flatnonzero(begins) + len("<row")))
+        tags = tags[_NAME_ENDS[characters[tags]]]
+        for place, expected in enumerate(b" r="):
+            if (characters[tags + place] != expected).any():
+                return False
+        return not tags.size or self._stretch(characters, tags + len(' r="'))
+
+    def _stretch(self, characters: _Characters, addresses: _Places) -> bool:
+        """Take in all addresses; False for columns of three letters and rows of nine digits."""
+        one, two = characters[addresses], characters[addresses + 1]
+        has_one = _LETTER[one]
+        has_two = has_one & _LETTER[two]
+        if (has_two & _LETTER[characters[addresses + 2]]).any():
+            return False
+        # The lower five bits of a letter are its place in the alphabet.
+        columns = np.where(has_one, one & 31, 0).astype(np.int64)
+        columns = np.where(has_two, columns * 26 + (two & 31), columns)
+        numbers = np.zeros(addresses.size, np.int64)
+        places = addresses + has_one + has_two
+        is_digit = np.ones(addresses.size, np.bool_)
+        for _ in range(_MOST_DIGITS):
+            digits = characters[places] - np.uint8(ord("0"))
+            is_digit &= digits < 10
+            numbers = np.where(is_digit, numbers * 10 + digits, numbers)
+            places += 1
+            if not is_digit.any():
+                break
+        self._nearest = min(self._nearest, int(numbers.min()))
+        self._farthest = max(self._farthest, int(numbers.max()))
+        self._columns = max(self._columns, int(columns.max()))
+        return not is_digit.any()
 
 
 def _read(stream: IO[bytes]) -> Extent:
@@ -154,13 +207,18 @@ def _read(stream: IO[bytes]) -> Extent:
 
 
 def _chunks(archive: zipfile.ZipFile, entry: zipfile.ZipInfo) -> Iterator[bytes]:
-    """The text of an entry; each chunk begins with the end of the one before."""
+    """The text of an entry, cut where a tag begins."""
     rest = b""
     with archive.open(entry) as part:
         while chunk := part.read(_CHUNK):
-            yield rest + chunk
-            # A tag that is cut looks as if it lacked something: then the sheet is read.
-            rest = chunk[-_LONGEST_TAG:]
+            text = rest + chunk
+            at = text.rfind(b"<")
+            # Of a text after its tags nothing has to be kept, nor of a tag that nobody writes.
+            if not 0 <= len(text) - at <= _LONGEST_TAG or text.find(b">", at) >= 0:
+                at = len(text)
+            yield text[:at]
+            rest = text[at:]
+    yield rest
 
 
 def _number(column: str) -> int:
