@@ -14,6 +14,7 @@ import threading
 from array import array
 from collections.abc import Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
 from itertools import accumulate
@@ -40,13 +41,14 @@ from ingestion.vault import Vault
 # A worker takes half a second to start: a load that is over sooner does without.
 _ALONE_ROWS = 12_000
 _ALONE_BYTES = 12 << 20
-# Pseudonyms that were sealed already; bounds the memory, not the result.
+# Pseudonyms that were told already; bounds the memory, not the result.
 _REMEMBERED_PSEUDONYMS = 65_536
 _MOST_WORKERS = 4
 _NICER = 10
 _OBJECTS_BEFORE_COLLECTION = 50_000
-# Pages that wait for each worker: bounds the memory.
+# Pages that wait, for each worker and at least: bounds the memory.
 _AHEAD = 5
+_LEAST_AHEAD = 10
 
 
 @dataclass(slots=True)
@@ -65,7 +67,8 @@ class Converted:
     """What became of a page.
 
     `rows` are rows for COPY, in the order of `COLUMNS` (with `known_load_id` on replay), `ends`
-    where each of them ends, `keys` the same rows in the order of `KEY_COLUMNS`. `present` are the
+    where each of them ends, `keys` the same rows in the order of `KEY_COLUMNS`. `identities` tells
+    of pseudonyms that were not told before the kind and the value. `present` are the
     keys of refused records; `is_whole` is False when one of them has no key. `broken` ends the
     load: the last of `refused` is the record that breaks a frozen contract.
     """
@@ -76,7 +79,7 @@ class Converted:
     rows: bytes = b""
     ends: array[int] = field(default_factory=lambda: array("Q"))
     keys: bytes = b""
-    identities: dict[str, tuple[str, bytes]] = field(default_factory=dict)
+    identities: dict[str, tuple[str, str]] = field(default_factory=dict)
     refused: list[Refused] = field(default_factory=list)
     present: list[str] = field(default_factory=list)
     is_whole: bool = True
@@ -117,8 +120,7 @@ class Converter:
             *(source, entity, region, vault, observed_at, told_at, load_id, known_load_id),
         )
         self._names = (source.code, region.code, entity.name)
-        self._vault = vault
-        self._sealed: set[str] = set()
+        self._told: set[str] = set()
         self._mapper = Mapper(source, entity, region, vault, told_at)
         self._observed_at = observed_at
         self._constants = (
@@ -175,7 +177,7 @@ class Converter:
             rows.append(whole)
             keys.append(key)
             if row.identities:
-                self._seal(row.identities, result)
+                self._tell(row.identities, result)
         if self._mapper.unknown:
             result.unknown = tuple(self._mapper.unknown)
             self._mapper.unknown.clear()
@@ -188,7 +190,7 @@ class Converter:
         result = Converted(Page([]), read=1)
         whole, key = self._binary(row, row_number, NULL)
         self._write([with_field(whole, bigint(known_load_id))], [key], result)
-        self._seal(row.identities, result)
+        self._tell(row.identities, result)
         return result
 
     @staticmethod
@@ -198,15 +200,14 @@ class Converter:
         result.ends = array("Q", accumulate(map(len, rows)))
         result.keys = b"".join(keys)
 
-    def _seal(self, identities: dict[str, tuple[str, str]], result: Converted) -> None:
-        for pseudonym, (kind, value) in identities.items():
-            if pseudonym in self._sealed:
-                continue
-            sealed = self._vault.seal(value.encode("utf-8", "surrogatepass"))
-            result.identities[pseudonym] = kind, sealed
-            if len(self._sealed) >= _REMEMBERED_PSEUDONYMS:
-                self._sealed.clear()
-            self._sealed.add(pseudonym)
+    def _tell(self, identities: dict[str, tuple[str, str]], result: Converted) -> None:
+        new = identities.keys() - self._told
+        if not new:
+            return
+        if len(self._told) >= _REMEMBERED_PSEUDONYMS:
+            self._told.clear()
+        self._told |= new
+        result.identities.update((one, identities[one]) for one in new)
 
     def look(
         self, item: Item, records: list[dict[str, Any]], refused: list[str], unknown: list[str]
@@ -239,12 +240,27 @@ _converter: Converter | None = None
 def _set_up(converter: Converter) -> None:
     global _converter
     _converter = converter
-    # What is loaded by now stays, and records make no rings: looking for some in vain costs time.
-    gc.freeze()
-    gc.set_threshold(_OBJECTS_BEFORE_COLLECTION)
+    _collect_seldom()
     # Writing what is ready comes before converting what will be written later.
     os.nice(_NICER)
     threading.Thread(target=_end_with_the_load, daemon=True).start()
+
+
+def _collect_seldom() -> None:
+    """What is loaded by now stays, and records make no rings: looking for some costs time."""
+    gc.freeze()
+    gc.set_threshold(_OBJECTS_BEFORE_COLLECTION)
+
+
+@contextmanager
+def _collecting_seldom() -> Iterator[None]:
+    threshold = gc.get_threshold()
+    _collect_seldom()
+    try:
+        yield
+    finally:
+        gc.set_threshold(*threshold)
+        gc.unfreeze()
 
 
 def _end_with_the_load() -> None:
@@ -268,26 +284,32 @@ def _is_ready() -> bool:
 def convert(pages: Iterator[Page], converter: Converter) -> Iterator[Converted]:
     """Every page converted, in order. What `pages` raises comes after all pages before it."""
     rows = size = 0
+    is_busy = False
     for page in pages:
         result = converter.page(page)
         rows += result.read
         size += page.bytes_read
         yield result
         if rows >= _ALONE_ROWS or size >= _ALONE_BYTES:
+            # The reader goes on meanwhile, and takes a core where that is costly.
+            is_busy = page.block is not None and page.block.is_costly
             break
     else:
         return
-    yield from _beside(pages, converter)
+    yield from _beside(pages, converter, (os.cpu_count() or 1) - is_busy)
 
 
-def _beside(pages: Iterator[Page], converter: Converter) -> Iterator[Converted]:
-    workers = max(1, min(_MOST_WORKERS, os.cpu_count() or 1))
-    with ProcessPoolExecutor(
-        workers,
-        mp_context=multiprocessing.get_context("spawn"),
-        initializer=_set_up,
-        initargs=(converter,),
-    ) as pool:
+def _beside(pages: Iterator[Page], converter: Converter, cores: int) -> Iterator[Converted]:
+    workers = max(1, min(_MOST_WORKERS, cores))
+    with (
+        _collecting_seldom(),
+        ProcessPoolExecutor(
+            workers,
+            mp_context=multiprocessing.get_context("spawn"),
+            initializer=_set_up,
+            initargs=(converter,),
+        ) as pool,
+    ):
         ready = pool.submit(_is_ready)
         # Until the first worker has started, this process goes on alone.
         while not ready.done():
@@ -295,7 +317,7 @@ def _beside(pages: Iterator[Page], converter: Converter) -> Iterator[Converted]:
             if page is None:
                 return
             yield converter.page(page)
-        converted = _Ahead(pages, pool, workers * _AHEAD)
+        converted = _Ahead(pages, pool, max(_LEAST_AHEAD, workers * _AHEAD))
         try:
             yield from converted
         finally:

@@ -238,6 +238,7 @@ class Transfer:
         self._landing = Landing(
             work.connection,
             self._quarantine,
+            work.vault,
             table=work.entity.table,
             is_by_content=work.entity.key == "content",
             holds=work.entity.holds,

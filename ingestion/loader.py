@@ -23,6 +23,7 @@ from ingestion.errors import RecordError
 from ingestion.evidence import Writer
 from ingestion.mapping import canonical_json, key_prefix
 from ingestion.source import Source, Window
+from ingestion.vault import Vault
 from ingestion.withdrawal import remember
 
 _BATCH_IDENTITIES = 5_000
@@ -363,6 +364,7 @@ class Landing:
         self,
         connection: psycopg.Connection,
         quarantine: Writer,
+        vault: Vault,
         *,
         table: str,
         is_by_content: bool,
@@ -392,7 +394,8 @@ class Landing:
             "prefix": key_prefix(source_code, region_code, entity),
             "table_name": table,
         }
-        self._identities: dict[str, tuple[str, bytes]] = {}
+        self._vault = vault
+        self._identities: dict[str, tuple[str, str]] = {}
         self._known_pseudonyms: set[str] = set()
         self._is_stale = is_stale
         # What has to be known of all rows before one of them lands cannot land in parts: which
@@ -471,8 +474,9 @@ class Landing:
                 "copy landing_identities (pseudonym, kind, value_sealed) from stdin"
             ) as copy,
         ):
-            for pseudonym, (kind, sealed) in self._identities.items():
+            for pseudonym, (kind, value) in self._identities.items():
                 if pseudonym not in known:
+                    sealed = self._vault.seal(value.encode("utf-8", "surrogatepass"))
                     copy.write_row((pseudonym, kind, sealed))
         if len(self._known_pseudonyms) > _REMEMBERED_PSEUDONYMS:
             self._known_pseudonyms.clear()

@@ -416,6 +416,9 @@ class Pseudonymiser:
         self._kinds = dict(entity.identity)
         self._nulls = frozenset(entity.nulls)
         self._columns: dict[tuple[str, ...], list[tuple[str, str]]] = {}
+        # Of the record before: the next one mostly has the same fields.
+        self._names: tuple[str, ...] | None = None
+        self._replaced: list[tuple[str, str]] = []
         self._pseudonyms: dict[tuple[str, str], str] = {}
         self._anywhere = {
             path[3:]: kind for path, kind in entity.identity.items() if path.startswith("**.")
@@ -425,6 +428,7 @@ class Pseudonymiser:
             for path, kind in entity.identity.items()
             if not path.startswith(("**.", "@"))
         ]
+        self._has_context = any(path.startswith("@") for path in entity.identity)
         self._texts = frozenset(
             name
             for field in ("text", "reply_text")
@@ -436,9 +440,11 @@ class Pseudonymiser:
         """The fields without identities, and pseudonym → (kind, value) of what was taken out."""
         taken: dict[str, tuple[str, str]] = {}
         names = tuple(fields)
-        replaced = self._columns.get(names)
-        if replaced is None:
-            replaced = self._learn(names)
+        if names != self._names:
+            known = self._columns.get(names)
+            self._replaced = self._learn(names) if known is None else known
+            self._names = names
+        replaced = self._replaced
         result = dict(fields)
         for name, kind in replaced:
             result[name] = self._replace(kind, fields[name], taken)
@@ -478,7 +484,7 @@ class Pseudonymiser:
 
     def apply_to_context(self, derived: Fields, taken: dict[str, tuple[str, str]]) -> Fields:
         """What the client derived, with the names declared as `@name` replaced too."""
-        if not derived:
+        if not self._has_context or not derived:
             return derived
         return {
             name: self._replace(self._kinds[f"@{name}"], value, taken)
@@ -636,6 +642,8 @@ class Mapper:
         self._is_kept_by_people = entity.template is not None
         # Rows of a table have the same columns: which of them are unknown is found out once.
         self._unknown_of: dict[tuple[str, ...], list[str]] = {}
+        self._names: tuple[str, ...] | None = None
+        self._unknown: list[str] = []
         self.unknown: dict[str, None] = {}
 
     def native_id_of(self, fields: Fields, derived: Fields) -> str | None:
@@ -681,22 +689,27 @@ class Mapper:
     def _met_unknown(self, fields: Fields) -> Fields:
         """Fields that the YAML does not name: told, and treated as the contract says."""
         names = tuple(fields)
-        unknown = self._unknown_of.get(names)
-        if unknown is None:
-            if len(self._unknown_of) >= _REMEMBERED_NAMES:
-                self._unknown_of.clear()
-            unknown = [name for name in names if name not in self._known]
-            self._unknown_of[names] = unknown
-            for name in unknown[: _REMEMBERED_NAMES - len(self.unknown)]:
-                self.unknown.setdefault(name)
+        if names != self._names:
+            self._unknown = self._unknown_of.get(names) or self._meet(names)
+            self._names = names
         mode = self._contract.columns
         if mode == "discard_value":
             return {name: value for name, value in fields.items() if name in self._known}
         if mode != "evolve":
-            filled = next((name for name in unknown if _is_filled(fields[name])), None)
+            filled = next((name for name in self._unknown if _is_filled(fields[name])), None)
             if filled is not None:
                 raise RecordError("unknown_column", f"{filled} is not declared", field=filled)
         return fields
+
+    def _meet(self, names: tuple[str, ...]) -> list[str]:
+        """Which of these fields the YAML does not name; they are told once."""
+        if len(self._unknown_of) >= _REMEMBERED_NAMES:
+            self._unknown_of.clear()
+        unknown = [name for name in names if name not in self._known]
+        self._unknown_of[names] = unknown
+        for name in unknown[: _REMEMBERED_NAMES - len(self.unknown)]:
+            self.unknown.setdefault(name)
+        return unknown
 
     def _met_wrong_type(
         self, name: str, error: RecordError, payload: Fields, derived: Fields, record: Fields

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import functools
-from dataclasses import dataclass
 from datetime import UTC, datetime, time
+from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
 _EARLIEST_YEAR = 1990
@@ -13,8 +13,7 @@ _YEARS_AHEAD = 10
 _FIRST_SERIAL, _LAST_SERIAL = 61, 2_958_466
 
 
-@dataclass(frozen=True, slots=True)
-class Moment:
+class Moment(NamedTuple):
     """A moment, as ISO 8601 too, and whether the source told the time of day."""
 
     at: datetime
@@ -119,6 +118,8 @@ def _latest(observed_at: datetime) -> datetime:
 
 def is_plausible(moment: datetime, observed_at: datetime) -> bool:
     """True within [1990-01-01, observed_at + 10 years]."""
-    if not _EARLIEST_YEAR <= moment.year <= observed_at.year + _YEARS_AHEAD + 1:
-        return False
+    # Only next to the end it takes more than the year to tell: time zones and the day count too.
+    ahead = moment.year - observed_at.year
+    if abs(ahead - _YEARS_AHEAD) > 1:
+        return moment.year >= _EARLIEST_YEAR and ahead < _YEARS_AHEAD
     return moment <= _latest(observed_at)

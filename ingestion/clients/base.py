@@ -63,7 +63,13 @@ class Item:
 
 
 class Block(Protocol):
-    """Items that were not told apart yet: whoever converts the page does it. Picklable."""
+    """Items that were not told apart yet: whoever converts the page does it. Picklable.
+
+    `is_costly` tells that reading such blocks alone keeps a core busy.
+    """
+
+    @property
+    def is_costly(self) -> bool: ...
 
     def items(self) -> Iterable[Item]: ...
 

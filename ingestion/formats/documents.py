@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, ClassVar
 
 import msgspec
 
@@ -37,6 +37,7 @@ class Lines:
 
     content: bytes
     first: int
+    is_costly: ClassVar[bool] = False
 
     def items(self) -> list[Item]:
         found = []

@@ -72,6 +72,10 @@ class Rows:
     is_sheet: bool
     rows: list[Cells] = field(default_factory=list)
 
+    @property
+    def is_costly(self) -> bool:
+        return self.is_sheet
+
     def items(self) -> Iterator[Item]:
         """A row that has more or fewer cells than the heading, or broken bytes, is marked."""
         columns, width, derived = self.columns, len(self.columns), self.derived
@@ -89,7 +93,7 @@ class Rows:
                 yield self._bad(number, cells, broken)
                 continue
             fields: dict[str, Any] = dict(zip(columns, cells, strict=False))
-            yield Item(fields, row_number=number, derived=derived)
+            yield Item(fields, number, derived)
 
     def __getstate__(self) -> dict[str, Any]:
         """On the way to another process: rows of plain values are packed far faster like this."""
