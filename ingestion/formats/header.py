@@ -36,14 +36,14 @@ def folded(column: str) -> str:
 
 def cell_text(value: Any) -> str:
     """A cell as text, so that the same register as CSV and as XLSX gives the same record."""
+    if isinstance(value, float):
+        return str(int(value)) if value.is_integer() and abs(value) < 1e15 else repr(value)
     if isinstance(value, str):
         return value
     if value is None:
         return ""
     if isinstance(value, bool):
         return "да" if value else "нет"
-    if isinstance(value, float):
-        return str(int(value)) if value.is_integer() and abs(value) < 1e15 else repr(value)
     if isinstance(value, datetime):
         if value.time() == time_of_day():
             return value.date().isoformat()
@@ -97,10 +97,9 @@ class Rows:
 
     def __getstate__(self) -> dict[str, Any]:
         """On the way to another process: rows of plain values are packed far faster like this."""
-        rows = [
-            (number, cells if _PACKED.issuperset(map(type, cells)) else [*map(cell_text, cells)])
-            for number, cells in self.rows
-        ]
+        rows = self.rows
+        if not _PACKED.issuperset(map(type, chain.from_iterable(cells for _, cells in rows))):
+            rows = [(number, [*map(cell_text, cells)]) for number, cells in rows]
         try:
             packed = msgspec.msgpack.encode(rows)
         except UnicodeEncodeError:  # bytes that are no text stay in the cell as they came

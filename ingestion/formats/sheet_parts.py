@@ -16,7 +16,7 @@ from typing import IO
 from ingestion.formats.sheet_extent import Extent, extent_of_part
 
 # Unpacked, of the sheet; a part begins where the next row does.
-_PART = 1 << 20
+_PART = 1 << 19
 # What goes into every part is read again with it: a part is larger than that by so much.
 _TIMES_THE_REST = 4
 _LARGEST_PART = 64 << 20
