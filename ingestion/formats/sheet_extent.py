@@ -118,6 +118,8 @@ def _bytes_in(characters: bytes) -> NDArray[np.bool_]:
 
 
 _NAME_ENDS = _bytes_in(b" \t\r\n/>")
+# What follows the name of a tag that tells its address first of all.
+_SPACE, _NAME, _SIGN, _QUOTE = (_bytes_in(one) for one in (b" ", b"r", b"=", b"\"'"))
 _LETTER = _bytes_in(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz")
 
 
@@ -135,8 +137,8 @@ class _Reach:
         return Extent(max(0, self._farthest - self._nearest + 1), self._columns)
 
     def add(self, text: bytes) -> bool:
-        """False when it takes an XML parser to tell, as where a tag is cut."""
-        if text.rfind(b"<") > text.rfind(b">"):
+        """False when it takes an XML parser to tell: a tag is cut, a character has two bytes."""
+        if text.rfind(b"<") > text.rfind(b">") or b"\0" in text:
             return False
         characters = np.frombuffer(text + _PADDING, np.uint8)
         first, second, third = (characters[place : place - len(_PADDING)] for place in (1, 2, 3))
@@ -148,8 +150,8 @@ class _Reach:
         begins &= (second == ord("o")) & (third == ord("w"))
         tags = np.concatenate((cells, np.flatnonzero(begins) + len("<row")))
         tags = tags[_NAME_ENDS[characters[tags]]]
-        for place, expected in enumerate(b" r="):
-            if (characters[tags + place] != expected).any():
+        for place, expected in enumerate((_SPACE, _NAME, _SIGN, _QUOTE)):
+            if not expected[characters[tags + place]].all():
                 return False
         return not tags.size or self._stretch(characters, tags + len(' r="'))
 

@@ -18,6 +18,7 @@ from ingestion.errors import UnreadableAnswer
 from ingestion.formats import sheet_parts
 from ingestion.formats.files import read_file
 from ingestion.formats.header import Rows
+from ingestion.formats.sheet_extent import Extent, extent_of_part
 from ingestion.source import Entity
 
 HEADING = ["Номер", "Текст", "Сумма", "Дата"]
@@ -247,16 +248,39 @@ def test_what_cannot_be_cut_with_certainty_is_read_whole(
 @pytest.mark.parametrize(
     "far", ["XFD151", "A1048576", "AAAA151", "zzz151", "B99999999999", "XFD0000151"]
 )
+@pytest.mark.parametrize("written", ['r="{}"', "r='{}'", 'r = "{}"', 's="0" r="{}"'])
 def test_a_cell_far_out_in_a_late_part_is_refused(
-    tmp_path: Path, parts: list[int], far: str
+    tmp_path: Path, parts: list[int], far: str, written: str
 ) -> None:
     sheet = [row(n, cells) for n, cells in enumerate([HEADING, *many(300)], start=1)]
-    sheet[150] = sheet[150].replace('r="B151"', f'r = "{far}"')
+    sheet[150] = sheet[150].replace('r="B151"', written.format(far))
     path = write(tmp_path / "a.xlsx", "".join(sheet))
     with pytest.raises(UnreadableAnswer) as caught:
         read(path, max_unpacked_megabytes=1)
     assert caught.value.code == "workbook_too_large"
     assert len(parts) > 1
+
+
+addresses = st.tuples(st.integers(0, 800), st.integers(1, 2_000_000))
+
+
+@settings(deadline=None)
+@given(
+    cells=st.lists(addresses, min_size=1, max_size=9),
+    form=st.sampled_from(['<c r="{}"/>', "<c r='{}' s='1'/>", '<x:c r="{}">1</x:c>']),
+    encoding=st.sampled_from(["utf-8", "utf-16"]),
+)
+def test_a_look_at_the_bytes_sees_as_far_as_an_xml_parser(
+    cells: list[tuple[int, int]], form: str, encoding: str
+) -> None:
+    sheet = "".join(
+        form.format(f"{get_column_letter(column + 1)}{number}") for column, number in cells
+    )
+    text = f'<worksheet xmlns:x="x"><sheetData>{sheet}</sheetData></worksheet>'.encode(encoding)
+    exact = extent_of_part(text, allowed=0)
+    assert extent_of_part(text, allowed=1 << 62) == exact
+    columns, rows = zip(*cells, strict=True)
+    assert exact == Extent(max(rows) - min(rows) + 1, max(columns) + 1)
 
 
 def test_a_wide_row_of_one_part_makes_no_other_row_wide(tmp_path: Path, parts: list[int]) -> None:
