@@ -142,14 +142,19 @@ class _Reach:
             return False
         characters = np.frombuffer(text + _PADDING, np.uint8)
         first, second, third = (characters[place : place - len(_PADDING)] for place in (1, 2, 3))
+        before = characters[: -len(_PADDING)]
         # A name begins after the bracket, or after the prefix of a namespace.
-        begins = characters[: -len(_PADDING)]
-        begins = (begins == ord("<")) | (begins == ord(":"))
+        begins = (before == ord("<")) | (before == ord(":"))
         cells = np.flatnonzero(begins & (first == ord("c"))) + len("<c")
-        begins &= first == ord("r")
+        is_r = first == ord("r")
+        begins &= is_r
         begins &= (second == ord("o")) & (third == ord("w"))
         tags = np.concatenate((cells, np.flatnonzero(begins) + len("<row")))
         tags = tags[_NAME_ENDS[characters[tags]]]
+        # Of two addresses in one tag calamine takes the last.
+        is_r &= (before <= ord(" ")) & ((second == ord("=")) | (second <= ord(" ")))
+        if np.count_nonzero(is_r) != tags.size:
+            return False
         for place, expected in enumerate((_SPACE, _NAME, _SIGN, _QUOTE)):
             if not expected[characters[tags + place]].all():
                 return False

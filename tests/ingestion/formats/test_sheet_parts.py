@@ -283,6 +283,19 @@ def test_a_look_at_the_bytes_sees_as_far_as_an_xml_parser(
     assert exact == Extent(max(rows) - min(rows) + 1, max(columns) + 1)
 
 
+@pytest.mark.parametrize("second", [' r="XFD1048576"', '\nr="XFD1048576"', ' r ="XFD1048576"'])
+def test_a_cell_with_two_addresses_breaks_the_workbook(
+    tmp_path: Path, parts: list[int], second: str
+) -> None:
+    sheet = [row(n, cells) for n, cells in enumerate([HEADING, *many(300)], start=1)]
+    sheet[150] = sheet[150].replace('r="B151"', f'r="B151"{second}')
+    path = write(tmp_path / "a.xlsx", "".join(sheet))
+    with pytest.raises(UnreadableAnswer) as caught:
+        read(path)
+    assert caught.value.code == "broken_workbook"
+    assert "duplicate attribute" in str(caught.value)
+
+
 def test_a_wide_row_of_one_part_makes_no_other_row_wide(tmp_path: Path, parts: list[int]) -> None:
     sheet = [row(n, cells) for n, cells in enumerate([HEADING, *many(300)], start=1)]
     sheet[150] = sheet[150].replace('r="B151"', 'r="ZZ151"')
