@@ -39,11 +39,13 @@ superset_app = typer.Typer(help="Dashboards as code.", no_args_is_help=True)
 register_app = typer.Typer(help="Registers that people keep, as XLSX.", no_args_is_help=True)
 bench_app = typer.Typer(help="Ratios measured side by side.", no_args_is_help=True)
 load_app = typer.Typer(help="What has been loaded.", no_args_is_help=True)
+metrics_app = typer.Typer(help="Metrics of the semantic layer.", no_args_is_help=True)
 app.add_typer(source_app, name="source")
 app.add_typer(sandbox_app, name="sandbox")
 app.add_typer(superset_app, name="superset")
 app.add_typer(register_app, name="register")
 app.add_typer(load_app, name="load")
+app.add_typer(metrics_app, name="metrics")
 app.add_typer(bench_app, name="bench")
 
 console = Console(stderr=True, highlight=False)
@@ -445,13 +447,17 @@ def sql(
     as_json: Json = False,
 ) -> None:
     """A query on the warehouse. Example: tsur sql --csv "table marts.dim_regions"."""
+    _print_rows(*_asked(_home(), query, role), as_csv=as_csv, as_json=as_json)
+
+
+def _asked(settings: Settings, query: str, role: str) -> tuple[list[str], list[tuple[Any, ...]]]:
+    """The columns and rows that one statement gives to a reader of the warehouse."""
     import psycopg
 
     from stack.airflow_services import warehouse_of
 
     if role not in {"analyst", "official", "auditor"}:
         raise typer.BadParameter("analyst, official or auditor", param_hint="--role")
-    settings = _home()
     try:
         with psycopg.connect(warehouse_of(settings).url(role), connect_timeout=5) as connection:
             connection.read_only = True
@@ -467,14 +473,64 @@ def sql(
         ) from None
     except psycopg.Error as error:
         raise RuntimeError(str(error).strip()) from None
-    if as_json:
-        _print_json([dict(zip(names, row, strict=True)) for row in rows])
-    elif as_csv:
+    return names, rows
+
+
+def _print_rows(
+    names: list[str], rows: list[tuple[Any, ...]], *, as_csv: bool, as_json: bool
+) -> None:
+    if as_csv and not as_json:
         writer = csv.writer(sys.stdout, lineterminator="\n")
         writer.writerow(names)
         writer.writerows(rows)
+        return
+    named = [dict(zip(names, row, strict=True)) for row in rows]
+    if as_json:
+        _print_json(named)
     else:
-        _print_table([dict(zip(names, row, strict=True)) for row in rows])
+        _print_table(named)
+
+
+@metrics_app.command("list")
+def metrics_list(as_json: Json = False) -> None:
+    """Every metric, and what it may be grouped by. Example: tsur metrics list"""
+    from stack.metrics import SemanticLayer
+
+    cards = SemanticLayer(_home().dbt_target).cards()
+    if as_json:
+        _print_json([asdict(card) for card in cards])
+        return
+    _print_table(
+        [
+            {"metric": card.name, "название": card.label, "группировки": ", ".join(card.group_by)}
+            for card in cards
+        ]
+    )
+
+
+@metrics_app.command("query")
+def metrics_query(
+    metrics: Annotated[list[str], typer.Argument(help="Names of metrics.")],
+    by: Annotated[list[str] | None, typer.Option(help="What to group by. Repeatable.")] = None,
+    where: Annotated[
+        list[str] | None, typer.Option(help="A condition in MetricFlow's words. Repeatable.")
+    ] = None,
+    role: Annotated[str, typer.Option(help="analyst, official or auditor.")] = "analyst",
+    show_sql: Annotated[bool, typer.Option("--sql", help="Print the statement alone.")] = False,
+    as_csv: Annotated[bool, typer.Option("--csv", help="A header line, then the rows.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Metrics, each by its one definition. Example: tsur metrics query appeals --by region"""
+    from stack.metrics import SemanticLayer
+
+    settings = _home()
+    statement = SemanticLayer(settings.dbt_target).sql(
+        metrics, group_by=by or [], where=where or []
+    )
+    if show_sql:
+        typer.echo(statement)
+    else:
+        _print_rows(*_asked(settings, statement, role), as_csv=as_csv, as_json=as_json)
 
 
 # --- sources, sandbox, dashboards ----------------------------------------------------------------

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -21,6 +22,7 @@ from ingestion.erasure import expire_texts
 from ingestion.ledger import expect_loads
 from ingestion.source import SOURCES_FOLDER, load_source
 from stack.database import Warehouse
+from stack.metrics import MetricsError, SemanticLayer
 
 pytestmark = [pytest.mark.server, pytest.mark.slow]
 
@@ -267,6 +269,54 @@ def test_officials_read_aggregates_and_not_facts(built: Dbt, warehouse: Warehous
         for closed in ("staging.stg_pos_cards", "intermediate.int_texts", "nlp.enrichments"):
             with pytest.raises(psycopg.errors.InsufficientPrivilege):
                 connection.execute(f"select count(*) from {closed}")
+
+
+def test_a_metric_is_computed_by_the_definition_that_the_mart_has(
+    built: Dbt, query: Query, dbt_folder: Path
+) -> None:
+    layer = SemanticLayer(dbt_folder / "target")
+    statement = layer.sql(
+        ["on_time_cycles", "due_cycles", "compliance_share"],
+        group_by=["metric_time__month", "region__region_name"],
+    )
+    found = [(month.date(), *rest) for month, *rest in query(statement) if rest[2]]
+    # Of Boston's three terms of 2015-2016 one was kept, of the two of the platform the first.
+    assert [(str(month), on_time, due) for month, _, on_time, due, _ in found] == [
+        ("2015-06-01", 1, 2),
+        ("2016-01-01", 0, 1),
+        ("2026-02-01", 1, 2),
+    ]
+    assert [float(share) for *_, share in found] == [0.5, 0.0, 0.5]
+    assert [row[:4] for row in found] == query(
+        "select month_date, region_name, sum(on_time), sum(due_cohort)"
+        " from marts.mart_deadline_compliance where due_cohort > 0 group by 1, 2 order by 1"
+    )
+
+
+def test_metrics_leave_out_what_is_deleted_undated_or_a_duplicate(
+    built: Dbt, query: Query, dbt_folder: Path
+) -> None:
+    layer = SemanticLayer(dbt_folder / "target")
+    statement = layer.sql(["appeals"], group_by=["appeal__source_code"])
+    assert query(statement) == [("boston_311_2015", 3), ("pos", 1)]
+    only = layer.sql(["appeals"], where=["{{ Dimension('appeal__source_code') }} = 'pos'"])
+    assert query(only) == [(1,)]
+
+
+def test_a_metric_that_nobody_defined_is_told_with_those_that_there_are(
+    built: Dbt, dbt_folder: Path
+) -> None:
+    layer = SemanticLayer(dbt_folder / "target")
+    with pytest.raises(MetricsError, match=r"speed: no such metric\. There are: appeals, "):
+        layer.sql(["speed"])
+    with pytest.raises(MetricsError, match="weather"):
+        layer.sql(["appeals"], group_by=["weather"])
+
+
+def test_every_metric_names_what_it_may_be_grouped_by(built: Dbt, dbt_folder: Path) -> None:
+    cards = {card.name: card for card in SemanticLayer(dbt_folder / "target").cards()}
+    assert "region__region_name" in cards["compliance_share"].group_by
+    assert all(card.label and card.description for card in cards.values())
 
 
 SANDBOX = {"TSUR_SANDBOX_URL": "http://127.0.0.1:1", "TSUR_POS_TOKEN": "token"}

@@ -125,6 +125,40 @@ def test_whether_the_data_came_is_read_and_never_judged_by_a_chart() -> None:
     assert {"просрочено", "опаздывает", "не загружался", "ниже обычного"} <= coloured
 
 
+def _semantic(kind: str) -> list[dict[str, Any]]:
+    """Definitions of the semantic layer: `metrics` or `semantic_models`."""
+    folder = REPOSITORY / "dbt_project" / "models" / "marts" / "semantic"
+    return [
+        one
+        for path in folder.glob("*.yml")
+        for one in yaml.safe_load(path.read_text("utf-8")).get(kind, [])
+    ]
+
+
+def test_a_chart_computes_a_metric_as_the_semantic_layer_defines_it() -> None:
+    measures = {
+        measure["name"]: f"{measure['agg']}({measure['expr']})"
+        for model in _semantic("semantic_models")
+        for measure in model.get("measures", [])
+    }
+    metrics = {metric["name"]: metric for metric in _semantic("metrics")}
+
+    def expression(name: str) -> str:
+        given = metrics[name]["type_params"]
+        if metrics[name]["type"] == "ratio":
+            return f"{expression(given['numerator'])}/nullif({expression(given['denominator'])},0)"
+        return measures[given["measure"]]
+
+    shown = {
+        metric["metric_name"]: metric["expression"].replace("::numeric", "").replace(" ", "")
+        for dataset in DECLARED.datasets.values()
+        for metric in dataset["metrics"]
+        if metric["metric_name"] in metrics
+    }
+    assert shown.keys() >= {"compliance_share", "backlog_days_total", "intake_cases"}
+    assert shown == {name: expression(name) for name in shown}
+
+
 def test_a_rating_is_read_and_never_computed_by_a_chart() -> None:
     rating = next(
         d for d in DECLARED.datasets.values() if d["table_name"] == "agency_rating_latest_quarter"

@@ -1,0 +1,96 @@
+"""Metrics of the semantic layer as SQL, made by MetricFlow.
+
+The layer is `dbt_project/models/marts/semantic`: one definition for SQL, charts and reports.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from metricflow.engine.metricflow_engine import MetricFlowEngine, MetricFlowQueryRequest
+from metricflow.protocols.sql_client import SqlEngine
+from metricflow.sql.render.postgres import PostgresSQLSqlPlanRenderer
+from metricflow_semantic_interfaces.protocols import Metric
+from metricflow_semantics.errors.error_classes import InformativeUserError
+from metricflow_semantics.model.dbt_manifest_parser import (
+    parse_manifest_from_dbt_generated_manifest,
+)
+from metricflow_semantics.model.semantic_manifest_lookup import SemanticManifestLookup
+
+
+class MetricsError(RuntimeError):
+    """A metric or grouping that the semantic layer does not know, or no layer at all."""
+
+
+class _Dialect:
+    """What MetricFlow asks of a client that writes SQL and runs none."""
+
+    sql_engine_type = SqlEngine.POSTGRES
+    sql_plan_renderer = PostgresSQLSqlPlanRenderer()
+
+
+@dataclass(frozen=True, slots=True)
+class MetricCard:
+    """A metric as people read it; `group_by` are the names it may be grouped by."""
+
+    name: str
+    label: str
+    description: str
+    group_by: tuple[str, ...]
+
+
+class SemanticLayer:
+    """The metrics of a dbt build. `target` is the folder that dbt writes its artefacts into."""
+
+    def __init__(self, target: Path) -> None:
+        path = target / "semantic_manifest.json"
+        if not path.exists():
+            raise MetricsError(f"{path} is not there yet: dbt writes it. Run ./tsur build first.")
+        manifest = parse_manifest_from_dbt_generated_manifest(path.read_text(encoding="utf-8"))
+        self._metrics: dict[str, Metric] = {metric.name: metric for metric in manifest.metrics}
+        self._engine = MetricFlowEngine(SemanticManifestLookup(manifest), _Dialect())  # type: ignore[arg-type]
+
+    def cards(self) -> list[MetricCard]:
+        """Every metric, by name."""
+        return [
+            MetricCard(
+                metric.name,
+                metric.label or metric.name,
+                metric.description or "",
+                self._groupings(name),
+            )
+            for name, metric in sorted(self._metrics.items())
+        ]
+
+    def _groupings(self, metric: str) -> tuple[str, ...]:
+        dimensions = self._engine.simple_dimensions_for_metrics([metric])
+        return tuple(sorted({dimension.dunder_name for dimension in dimensions}))
+
+    def sql(
+        self,
+        metrics: Sequence[str],
+        *,
+        group_by: Sequence[str] = (),
+        where: Sequence[str] = (),
+    ) -> str:
+        """One statement that computes the metrics, ordered by what they are grouped by.
+
+        `where` are conditions as MetricFlow writes them, such as
+        `{{ Dimension('appeal__source_code') }} = 'pos'`. MetricsError names what is not known.
+        """
+        unknown = [name for name in metrics if name not in self._metrics]
+        if unknown:
+            known = ", ".join(sorted(self._metrics))
+            raise MetricsError(f"{', '.join(unknown)}: no such metric. There are: {known}.")
+        request = MetricFlowQueryRequest.create(
+            metric_names=list(metrics),
+            group_by_names=list(group_by),
+            where_constraints=list(where) or None,
+            order_by_names=list(group_by) or None,
+        )
+        try:
+            return self._engine.explain(request).sql_statement.sql
+        except InformativeUserError as error:
+            raise MetricsError(str(error)) from None
