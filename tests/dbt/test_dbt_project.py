@@ -133,6 +133,19 @@ def test_every_column_of_the_marts_is_held_to_something(manifest: dict[str, Any]
     assert unheld == []
 
 
+def test_a_mart_takes_its_label_from_the_module_that_the_seed_gives_it(
+    manifest: dict[str, Any],
+) -> None:
+    with (REPOSITORY / "dbt_project/seeds/mart_modules.csv").open(encoding="utf-8") as lines:
+        modules = {row["mart"]: row["module_code"] for row in csv.DictReader(lines)}
+    labelled = [m for m in models(manifest, "marts") if m["name"].startswith(("mart_", "agg_"))]
+    labelled = [m for m in labelled if "module_label" in m["columns"]]
+    assert labelled
+    for model in labelled:
+        assert "model.tsur.dim_region_modules" in model["depends_on"]["nodes"], model["name"]
+        assert f"'{modules[model['name']]}'" in model["raw_code"], model["name"]
+
+
 def test_officials_are_granted_aggregates_and_dimensions_only(manifest: dict[str, Any]) -> None:
     for model in models(manifest, "marts"):
         granted = set(model["config"]["grants"]["select"])

@@ -11,9 +11,6 @@ select
     act,
     recipients,
     is_demo,
-    coalesce(workload_label, '') as workload_label,
-    coalesce(deadlines_label, '') as deadlines_label,
-    coalesce(rating_label, '') as rating_label,
     clause,
     valid_from,
     as_of

@@ -12,6 +12,11 @@ regions as (
     select * from {{ ref('dim_regions') }}
 ),
 
+region_modules as (
+    select * from {{ ref('dim_region_modules') }}
+    where module_code = 'rating'
+),
+
 bodies as (
     select * from {{ ref('dim_bodies') }}
 ),
@@ -119,7 +124,7 @@ select
         when tiered.tier_order is not null then 'A'
     end as tier,
     case when scored.is_ranked then 'ranked' else 'мало данных' end as rating_state,
-    regions.rating_label as module_label,
+    region_modules.module_label,
     (
         scored.period_start
         + case scored.period_kind
@@ -132,6 +137,7 @@ select
     '{{ var("config_version") }}' as config_version
 from scored
 inner join regions on scored.region_code = regions.region_code
+inner join region_modules on scored.region_code = region_modules.region_code
 inner join bodies on scored.body_code = bodies.body_code
 left join tiered
     on

@@ -38,6 +38,11 @@ regions as (
     select * from {{ ref('dim_regions') }}
 ),
 
+region_modules as (
+    select * from {{ ref('dim_region_modules') }}
+    where module_code = 'workload'
+),
+
 blocks as (
     select * from {{ ref('dim_blocks') }}
 ),
@@ -123,7 +128,7 @@ weeks as (
         regions.region_code,
         regions.region_name,
         regions.time_zone,
-        regions.workload_label,
+        region_modules.module_label,
         regions.as_of,
         blocks.block_code,
         blocks.block_name,
@@ -133,6 +138,7 @@ weeks as (
             as last_date
     from first_weeks
     inner join regions on first_weeks.region_code = regions.region_code
+    inner join region_modules on first_weeks.region_code = region_modules.region_code
     cross join blocks
     cross join lateral generate_series(
         first_weeks.first_week::timestamp,
@@ -269,7 +275,7 @@ select
     is_overloaded_four_weeks as is_staffing_proposed,
     occupancy is not null as is_computed,
     case when occupancy is null then 'нет графика дежурств' end as not_computed_reason,
-    workload_label as module_label,
+    module_label,
     is_week_finished,
     as_of,
     '{{ var("metric_version") }}' as metric_version,
