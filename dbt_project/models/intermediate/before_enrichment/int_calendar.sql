@@ -1,15 +1,49 @@
 -- One row a calendar and day, with the neighbours that deadlines roll over to. A day that is not in
--- the production calendar follows the week: Saturday and Sunday are off.
+-- the production calendar follows the week: Saturday and Sunday are off. A region that has days of
+-- its own has a calendar under its own code: they stand above the one that it otherwise follows.
 with exceptions as (
     select * from {{ ref('production_calendar') }}
+),
+
+regional_days as (
+    select * from {{ ref('regional_calendar') }}
+),
+
+regions as (
+    select * from {{ ref('regions') }}
+    where valid_to is null
+),
+
+-- A day that no source names is a plain one by as many sources as there are for its year.
+years as (
+    select
+        extract(year from calendar_date) as calendar_year,
+        max(source_count) as source_count
+    from exceptions
+    group by extract(year from calendar_date)
+),
+
+calendars as (
+    select
+        calendar_code,
+        calendar_code as base_code
+    from (values ('ru'), ('weekends')) as base (calendar_code)
+    union all
+    select
+        region_code as calendar_code,
+        calendar_code as base_code
+    from regions
+    where region_code in (select regional_days.region_code from regional_days)
 ),
 
 days as (
     select
         calendars.calendar_code,
         series.day::date as calendar_date,
-        exceptions.day_kind,
-        exceptions.clause,
+        coalesce(regional_days.day_kind, exceptions.day_kind) as day_kind,
+        coalesce(regional_days.clause, exceptions.clause) as clause,
+        coalesce(regional_days.source_count, exceptions.source_count, years.source_count)
+            as source_count,
         extract(isodow from series.day) >= 6 as is_weekend
     from
         generate_series(
@@ -17,17 +51,26 @@ days as (
             date '{{ var("calendar_last_date") }}',
             interval '1 day'
         ) as series (day)
-    cross join (values ('ru'), ('weekends')) as calendars (calendar_code)
+    cross join calendars
     left join exceptions
         on
-            calendars.calendar_code = 'ru'
+            calendars.base_code = 'ru'
             and exceptions.calendar_date = series.day::date
+    left join regional_days
+        on
+            calendars.calendar_code = regional_days.region_code
+            and regional_days.calendar_date = series.day::date
+    left join years
+        on
+            calendars.base_code = 'ru'
+            and years.calendar_year = extract(year from series.day)
 ),
 
 judged as (
     select
         calendar_code,
         calendar_date,
+        source_count,
         coalesce(day_kind, case when is_weekend then 'weekend' else 'working_day' end) as day_kind,
         clause,
         case day_kind
@@ -47,6 +90,7 @@ select
     calendar_date,
     day_kind,
     clause,
+    source_count,
     is_working,
     is_short,
     case when not is_working then 0 when is_short then 7 else 8 end as working_hours,

@@ -2,12 +2,20 @@
 with regions as (
     select * from {{ ref('regions') }}
     where valid_to is null
+),
+
+regional_days as (
+    select * from {{ ref('regional_calendar') }}
 )
 
 select
     region_code,
     region_name,
     time_zone,
-    calendar_code,
+    -- A region with days of its own has a calendar of its own (int_calendar).
+    case
+        when region_code in (select regional_days.region_code from regional_days) then region_code
+        else calendar_code
+    end as calendar_code,
     {{ as_of('region_code', 'as_of') }} as as_of
 from regions

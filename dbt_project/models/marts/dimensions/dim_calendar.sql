@@ -3,7 +3,7 @@ with calendar as (
 ),
 
 regions as (
-    select * from {{ ref('int_regions') }}
+    select * from {{ ref('int_region_clock') }}
 )
 
 select
@@ -16,6 +16,7 @@ select
     date_trunc('week', calendar.calendar_date)::date as week_start,
     date_trunc('month', calendar.calendar_date)::date as month_start,
     date_trunc('quarter', calendar.calendar_date)::date as quarter_start,
-    calendar.clause
+    calendar.clause,
+    calendar.source_count::int as source_count
 from calendar
 inner join regions on calendar.calendar_code = regions.calendar_code
