@@ -27,6 +27,18 @@ SOURCES = {
     "fixmystreet_polls": ("fixmystreet_polls",),
     "chelyabinsk_comments": ("chelyabinsk_comments",),
     "vk_api_responses": ("vk_api_responses",),
+    "votes": ("votes",),
+    "surveys": ("surveys",),
+    "official_pages": ("official_pages",),
+    "projects": ("projects",),
+    "project_risks": ("project_risks",),
+    "measures": ("measures",),
+    "orders": ("orders",),
+    "media_plans": ("media_plans",),
+    "indicators": ("indicators",),
+    "information_requests": ("information_requests",),
+    "bodies": ("bodies",),
+    "corrections": ("corrections",),
 }
 SOURCE_OF_TABLE = {table: source for source, tables in SOURCES.items() for table in tables}
 
