@@ -10,7 +10,7 @@ import shlex
 import sys
 import tempfile
 from dataclasses import asdict
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from ingestion.backfill import Plan as BackfillPlan
     from ingestion.preview import Preview
     from stack.backup import Backup
+    from stack.regions.validation import Problem as RegionProblem
 
 app = typer.Typer(
     help="Платформа данных ЦУР / data platform of a regional control centre.",
@@ -40,18 +41,24 @@ register_app = typer.Typer(help="Registers that people keep, as XLSX.", no_args_
 bench_app = typer.Typer(help="Ratios measured side by side.", no_args_is_help=True)
 load_app = typer.Typer(help="What has been loaded.", no_args_is_help=True)
 metrics_app = typer.Typer(help="Metrics of the semantic layer.", no_args_is_help=True)
+region_app = typer.Typer(help="Configuration of regions, clause by clause.", no_args_is_help=True)
 app.add_typer(source_app, name="source")
 app.add_typer(sandbox_app, name="sandbox")
 app.add_typer(superset_app, name="superset")
 app.add_typer(register_app, name="register")
 app.add_typer(load_app, name="load")
 app.add_typer(metrics_app, name="metrics")
+app.add_typer(region_app, name="region")
 app.add_typer(bench_app, name="bench")
 
 console = Console(stderr=True, highlight=False)
 Json = Annotated[bool, typer.Option("--json", help="Machine-readable output.")]
 Yes = Annotated[bool, typer.Option("--yes", help="Carry it out; otherwise a plan is shown.")]
 By = Annotated[str | None, typer.Option(help="Who asks for it; otherwise the user's name.")]
+On = Annotated[
+    datetime | None,
+    typer.Option("--on", formats=["%Y-%m-%d"], help="What is in force on a day; otherwise today."),
+]
 AsOf = Annotated[
     list[str] | None,
     typer.Option("--as-of", help="REGION=ISO moment with offset; '*' for all. Repeatable."),
@@ -1159,3 +1166,180 @@ def bench_ingest(
         )
     if not all(measure.holds for measure in measures):
         raise typer.Exit(1)
+
+
+# --- regions -------------------------------------------------------------------------------------
+
+
+def _day(on: datetime | None) -> date:
+    return (on or datetime.now().astimezone()).date()
+
+
+@region_app.command("validate")
+def region_validate(
+    region: Annotated[str, typer.Argument(help="Its code, or the folder of a new one.")],
+    on: On = None,
+    as_json: Json = False,
+) -> None:
+    """What is missing or wrong; exit code 1 if anything. Example: tsur region validate tambov"""
+    from stack.regions.configuration import load_configuration, with_folder
+    from stack.regions.validation import validate
+
+    configuration, code = load_configuration(), region
+    if code not in configuration.regions and Path(region).is_dir():
+        configuration, code = with_folder(configuration, Path(region))
+    problems = validate(configuration, code, _day(on))
+    if as_json:
+        _print_json([problem.as_dict() for problem in problems])
+    else:
+        _print_problems(code, problems)
+    if problems:
+        raise typer.Exit(1)
+
+
+def _print_problems(region: str, problems: list[RegionProblem]) -> None:
+    for problem in problems:
+        place = problem.file if problem.row is None else f"{problem.file}:{problem.row}"
+        console.print("[red]✗[/]", end=" ")
+        text = f"{place}: {problem.reason}. To do: {problem.remedy}."
+        console.print(text, markup=False, soft_wrap=True)
+    if problems:
+        console.print(f"{len(problems)} to mend in the configuration of {region}.")
+    else:
+        console.print(f"[green]✓[/] {region}: every requirement has its clause and what serves it.")
+
+
+@region_app.command("explain")
+def region_explain(
+    region: Annotated[str, typer.Argument(help="Code of the region.")],
+    on: On = None,
+    as_json: Json = False,
+) -> None:
+    """What its act requires, clause by clause. Example: tsur region explain jewish_ao"""
+    from stack.regions.account import STATES, explain
+    from stack.regions.configuration import load_configuration
+
+    configuration = load_configuration()
+    requirements = explain(configuration, region, _day(on))
+    if as_json:
+        _print_json(
+            [
+                {
+                    "requirement": one.requirement_name,
+                    "clause": one.clause,
+                    "served_by": one.served_by,
+                    "state": one.state,
+                }
+                for one in requirements
+            ]
+        )
+        return
+    (act, *_) = (line.cells["act"] for line in configuration.seeds["regions"].of_region(region))
+    _print_table(
+        [
+            {
+                "требование": one.requirement_name,
+                "пункт": one.clause,
+                "состояние": STATES[one.state],
+                "чем обеспечено": one.served_by,
+                "что говорит акт": one.note,
+            }
+            for one in requirements
+        ],
+        act,
+    )
+
+
+@region_app.command("diff")
+def region_diff(
+    first: Annotated[str, typer.Argument(help="Code of a region.")],
+    second: Annotated[str, typer.Argument(help="Code of another.")],
+    on: On = None,
+    as_json: Json = False,
+) -> None:
+    """In what two regions differ, clauses aside. Example: tsur region diff tambov samara"""
+    from stack.regions.account import diff
+    from stack.regions.configuration import load_configuration
+
+    differences = diff(load_configuration(), first, second, _day(on))
+    if as_json:
+        _print_json([asdict(one) for one in differences])
+        return
+    _print_table(
+        [
+            {
+                "seed": one.seed,
+                "row": one.key,
+                "column": one.column or "(whole row)",
+                first: "—" if one.first is None else one.first,
+                f"clause ({first})": one.first_clause,
+                second: "—" if one.second is None else one.second,
+                f"clause ({second})": one.second_clause,
+            }
+            for one in differences
+        ],
+        f"{first} and {second}: {len(differences)} differences",
+    )
+
+
+@region_app.command("new")
+def region_new(
+    region: Annotated[str, typer.Argument(help="Code of the new region.")],
+    folder: Annotated[Path, typer.Argument(help="A new folder.")],
+    like: Annotated[
+        str | None, typer.Option(help="A region with a similar act: its states are proposed.")
+    ] = None,
+) -> None:
+    """A folder of seeds to fill in. Example: tsur region new kaluga kaluga/ --like samara"""
+    from stack.regions.configuration import load_configuration, new_region
+
+    paths = new_region(load_configuration(), region, folder, like)
+    console.print(f"{len(paths)} files in {folder}. Fill them in, then: tsur region add {folder}")
+
+
+@region_app.command("export")
+def region_export(
+    region: Annotated[str, typer.Argument(help="Code of the region.")],
+    folder: Annotated[Path, typer.Argument(help="A new folder.")],
+) -> None:
+    """A region as a folder of seeds, to change it. Example: tsur region export samara samara/"""
+    from stack.regions.configuration import export_region, load_configuration
+
+    paths = export_region(load_configuration(), region, folder)
+    console.print(f"{len(paths)} files in {folder}. Change them, then: tsur region add {folder}")
+
+
+@region_app.command("add")
+def region_add(
+    folder: Annotated[Path, typer.Argument(help="A region's folder of seeds.")],
+    on: On = None,
+    yes: Yes = False,
+) -> None:
+    """A region's folder into the seeds; a plan first. Example: tsur region add kaluga/ --yes"""
+    from stack.regions.configuration import load_configuration, with_folder, write_configuration
+    from stack.regions.validation import validate
+
+    before = load_configuration()
+    configuration, region = with_folder(before, folder)
+    problems = validate(configuration, region, _day(on))
+    if problems:
+        _print_problems(region, problems)
+        console.print("Nothing has been changed.")
+        raise typer.Exit(1)
+    _print_table(
+        [
+            {
+                "seed": seed.name,
+                "rows before": len(before.seeds[seed.name].of_region(region)),
+                "rows after": len(seed.of_region(region)),
+            }
+            for seed in configuration.by_region()
+        ],
+        f"{region}: " + ("written" if yes else "plan, nothing has been changed"),
+    )
+    if not yes:
+        console.print("To carry it out, add --yes.")
+        return
+    for path in write_configuration(configuration):
+        console.print(str(path), markup=False, soft_wrap=True)
+    console.print("Next: see the difference (git diff), then tsur build.")

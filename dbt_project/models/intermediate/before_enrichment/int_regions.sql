@@ -7,6 +7,15 @@ with regions as (
 
 clock as (
     select * from {{ ref('int_region_clock') }}
+),
+
+recipients as (
+    select
+        region_code,
+        string_agg(recipient_name, '; ' order by recipient_name) as recipients
+    from {{ ref('recipients') }}
+    where valid_to is null
+    group by region_code
 )
 
 select
@@ -16,10 +25,11 @@ select
     regions.time_zone,
     regions.calendar_code,
     regions.act,
-    regions.recipients,
+    coalesce(recipients.recipients, 'адресат не назван') as recipients,
     regions.is_demo,
     regions.clause,
     regions.valid_from,
     clock.as_of
 from regions
 inner join clock on regions.region_code = clock.region_code
+left join recipients on regions.region_code = recipients.region_code
