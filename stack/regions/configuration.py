@@ -62,6 +62,16 @@ class Seed:
         place = sum(line.region != region for line in self.lines[:first])
         return replace(self, lines=(*others[:place], *lines, *others[place:]))
 
+    def under(self, heading: tuple[str, ...]) -> Seed:
+        """The same rows under the columns of another heading; what is not there is empty."""
+        if heading == self.heading:
+            return self
+        lines = []
+        for line in self.lines:
+            cells = {column: line.cells.get(column, "") for column in heading}
+            lines.append(replace(line, text=_written([cells.values()]), cells=cells))
+        return replace(self, heading=heading, lines=tuple(lines))
+
     def text(self) -> str:
         """The file that holds it."""
         return _written([self.heading]) + "".join(line.text for line in self.lines)
@@ -79,7 +89,7 @@ def read_seed(path: Path) -> Seed:
         text = path.read_text(encoding="utf-8-sig")
     except UnicodeDecodeError:
         raise ConfigurationError(f"{path} is not UTF-8: save it as «CSV UTF-8»") from None
-    physical = text.splitlines(keepends=True)
+    physical = list(io.StringIO(text, newline=""))
     reader = csv.reader(physical, strict=True)
     try:
         heading = tuple(next(reader, []))
@@ -140,7 +150,8 @@ def load_configuration(folder: Path = SEEDS_FOLDER) -> Configuration:
 
 def region_of_folder(folder: Path) -> str:
     """The one region that a region's own folder describes."""
-    codes = sorted(read_seed(folder / "regions.csv").values(REGION_COLUMN))
+    seed = read_seed(folder / "regions.csv")
+    codes = sorted(seed.values(REGION_COLUMN)) if seed.is_by_region else []
     if len(codes) != 1:
         raise ConfigurationError(
             f"{folder / 'regions.csv'} names {', '.join(codes) or 'no region'}; "
@@ -152,8 +163,9 @@ def region_of_folder(folder: Path) -> str:
 def with_folder(configuration: Configuration, folder: Path) -> tuple[Configuration, str]:
     """The configuration as it would be with the region of a folder in it, and the region's code.
 
-    A file that the folder lacks leaves the region without rows there. ConfigurationError when a
-    file is not one of the seeds, has other headings, or speaks of another region.
+    A file that the folder lacks leaves the region without rows there, a column that a file lacks
+    is empty. ConfigurationError when a file is not one of the seeds, has a heading that its seed
+    has not, or speaks of another region.
     """
     if not (folder / "regions.csv").is_file():
         raise ConfigurationError(f"{folder} holds no regions.csv: `tsur region new` makes a folder")
@@ -166,9 +178,11 @@ def with_folder(configuration: Configuration, folder: Path) -> tuple[Configurati
             raise ConfigurationError(
                 f"{path}: no seed of regions has this name; there are {', '.join(sorted(wanted))}"
             )
-        if seed.heading != wanted[name].heading:
+        strangers = sorted(set(seed.heading) - set(wanted[name].heading))
+        if strangers or len(set(seed.heading)) < len(seed.heading):
             raise ConfigurationError(
-                f"{path}: the headings must be {','.join(wanted[name].heading)}, in this order"
+                f"{path}: {', '.join(strangers) or 'a repeated heading'} is no column of the seed; "
+                f"its columns are {', '.join(wanted[name].heading)}"
             )
         for line in seed.lines:
             if line.region != region:
@@ -178,7 +192,7 @@ def with_folder(configuration: Configuration, folder: Path) -> tuple[Configurati
                 )
     seeds = dict(configuration.seeds)
     for name, seed in wanted.items():
-        lines = given[name].lines if name in given else ()
+        lines = given[name].under(seed.heading).lines if name in given else ()
         seeds[name] = seed.with_region(region, lines)
     return replace(configuration, seeds=seeds), region
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from pydantic import ValidationError
+from pydantic_core import ErrorDetails
 
 from stack.regions.configuration import Configuration, Line, Seed
 from stack.regions.contracts import Contract, Requirement, Row, contract_of
@@ -87,14 +88,7 @@ class Validation:
                 rows.append((line, contract.row.model_validate(dict(line.cells))))
             except ValidationError as error:
                 for fault in error.errors(include_url=False):
-                    column = ".".join(str(part) for part in fault["loc"]) or "row"
-                    given = line.cells.get(column, "")
-                    is_empty = not given.strip()
-                    self._say(
-                        line,
-                        f"{column} is empty" if is_empty else f"{column} '{given}': {fault['msg']}",
-                        f"fill in {column}" if is_empty else f"correct {column}",
-                    )
+                    self._say(line, *_told(line, fault))
         self._checked[seed.name] = Checked(seed, contract, tuple(rows))
         self._check_overlaps(seed.name, contract, rows)
         if contract.is_needed and not any(row.is_in_force(self._day) for _, row in rows):
@@ -222,7 +216,7 @@ class Validation:
         elif row.served_by_kind == "page":
             if not served.startswith("docs/") or not (self._repository / served).is_file():
                 self._say(line, f"there is no page {served}", "write it, or name one under docs/")
-        elif not any((self._repository / "dbt_project" / "models").rglob(f"{served}.sql")):
+        elif not any((self._all.folder.parent / "models").rglob(f"{served}.sql")):
             self._say(
                 line,
                 f"there is no model {served}",
@@ -266,10 +260,23 @@ class Validation:
             )
 
 
+def _told(line: Line, fault: ErrorDetails) -> tuple[str, str]:
+    """Reason and remedy of what pydantic says of a row, or of one cell of it."""
+    if not fault["loc"]:
+        return fault["msg"], "correct the row"
+    column = str(fault["loc"][0])
+    given = line.cells.get(column, "").strip()
+    if not given:
+        return f"{column} is empty", f"fill in {column}"
+    return f"{column} '{given}': {fault['msg']}", f"correct {column}"
+
+
 def validate(
     configuration: Configuration, region: str, day: date, repository: Path = REPOSITORY
 ) -> list[Problem]:
     """Everything that is wrong with a region on a day; empty when nothing is.
+
+    Models are looked for beside the seeds, pages in `repository`.
 
     Raises ConfigurationError for a region that is not there.
     """
