@@ -12,6 +12,7 @@ from stack.settings import REPOSITORY
 
 SEEDS_FOLDER = REPOSITORY / "dbt_project" / "seeds"
 REGION_COLUMN = "region_code"
+EVERY_REGION = "*"
 
 
 class ConfigurationError(ValueError):
@@ -45,7 +46,7 @@ class Seed:
         return REGION_COLUMN in self.heading
 
     def of_region(self, region: str) -> tuple[Line, ...]:
-        """The rows of one region; those for all regions (`*`) are not among them."""
+        """The rows that stand under a code: of one region, or of every region (`*`)."""
         return tuple(line for line in self.lines if line.region == region)
 
     def values(self, column: str) -> set[str]:

@@ -169,6 +169,29 @@ class RatingDimension(Dated):
     weight: Annotated[float, Field(gt=0)]
 
 
+class DeadlineRule(Dated):
+    """A term; rows of the region `*` hold for every region."""
+
+    rule_code: Code
+    regime_code: Code
+    duration: Annotated[int, Field(gt=0)]
+    unit: Text
+    start_event: Code
+    count_from: Literal["day", "next_day"] | None = None
+    rollover: Literal["next", "previous", "none"] | None = None
+    extension_max_days: Annotated[int, Field(ge=0)] | None = None
+
+
+class OwedReport(Dated):
+    """A report that the act asks for; none has a period that the act does not name."""
+
+    report_code: Code
+    report_name: Text
+    from_role: Text
+    to_role: Text
+    period: Literal["by_request", "not_named", "day", "week", "month", "quarter", "year"]
+
+
 class Body(Dated):
     body_code: Code
     body_name: Text
@@ -217,6 +240,8 @@ CONTRACTS: dict[str, Contract] = {
     "work_directions": Contract(Direction, ("direction_code",)),
     "indicator_sets": Contract(IndicatorSet, ("set_code",)),
     "rating_dimensions": Contract(RatingDimension, ("dimension_code",), is_needed=True),
+    "deadline_rules": Contract(DeadlineRule, ("rule_code",), is_needed=True),
+    "owed_reports": Contract(OwedReport, ("report_code",)),
     "bodies": Contract(Body, ("body_code",), is_needed=True, is_compared=False),
     "municipalities": Contract(
         Municipality, ("municipality_code",), is_needed=True, is_compared=False

@@ -12,7 +12,7 @@ from typing import Any
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
-from stack.regions.configuration import Configuration, Line, Seed
+from stack.regions.configuration import EVERY_REGION, Configuration, Line, Seed
 from stack.regions.contracts import Contract, Requirement, Row, contract_of
 from stack.settings import REPOSITORY
 
@@ -83,7 +83,7 @@ class Validation:
     def _check_rows(self, seed: Seed) -> None:
         contract = contract_of(seed.name)
         rows = []
-        for line in seed.of_region(self._region):
+        for line in (*seed.of_region(self._region), *seed.of_region(EVERY_REGION)):
             try:
                 rows.append((line, contract.row.model_validate(dict(line.cells))))
             except ValidationError as error:
@@ -214,7 +214,11 @@ class Validation:
         if row.served_by_kind == "seed":
             self._check_seed(line, served)
         elif row.served_by_kind == "page":
-            if not served.startswith("docs/") or not (self._repository / served).is_file():
+            # An image of the platform comes without docs: there is nowhere to look.
+            is_there = (self._repository / served).is_file() or not (
+                self._repository / "docs"
+            ).is_dir()
+            if not served.startswith("docs/") or not is_there:
                 self._say(line, f"there is no page {served}", "write it, or name one under docs/")
         elif not any((self._all.folder.parent / "models").rglob(f"{served}.sql")):
             self._say(

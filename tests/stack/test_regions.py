@@ -289,6 +289,13 @@ def test_a_fault_is_told_with_its_file_its_row_and_what_to_do(copy: Path, fault:
     assert validate(load_configuration(copy), "pskov", TODAY) == []
 
 
+def test_a_fault_in_a_row_for_every_region_is_told_of_each(copy: Path) -> None:
+    row = change(copy / "deadline_rules.csv", "fz59_30_days,*,fz59", "fz59_30_days,*,")
+    for code in FIVE:
+        (problem,) = validate(load_configuration(copy), code, TODAY)
+        assert (problem.row, problem.reason) == (row, "regime_code is empty")
+
+
 @pytest.mark.parametrize(
     ("seed", "gone", "reason"),
     [
