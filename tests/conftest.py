@@ -92,31 +92,16 @@ def real_data() -> Path:
 _STAGES = ("server", "real", "slow", "e2e", "browser")
 
 
-def _stage(item: pytest.Item) -> int:
-    if _is_end_to_end(item):
-        return len(_STAGES)
-    fixtures = getattr(item, "fixturenames", ())
-    names = {marker.name for marker in item.iter_markers()}
-    if {"postgres_server", "warehouse"} & set(fixtures):
-        names.add("server")
-    if "real_data" in fixtures:
-        names.add("real")
-    return max((_STAGES.index(name) + 1 for name in names if name in _STAGES), default=0)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    def stage(item: pytest.Item) -> int:
+        if "tests/e2e/" in item.nodeid:
+            return len(_STAGES)
+        fixtures = getattr(item, "fixturenames", ())
+        names = {marker.name for marker in item.iter_markers()}
+        if {"postgres_server", "warehouse"} & set(fixtures):
+            names.add("server")
+        if "real_data" in fixtures:
+            names.add("real")
+        return max((_STAGES.index(name) + 1 for name in names if name in _STAGES), default=0)
 
-
-def _is_end_to_end(item: pytest.Item) -> bool:
-    return "tests/e2e/" in item.nodeid
-
-
-# First: the plugin that spreads the tests reads the groups in the same hook.
-@pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    items.sort(key=_stage)
-    if not hasattr(config, "workerinput"):
-        return
-    # Side by side: the end-to-end tests mostly wait, so one worker begins with them. A module stays
-    # together, for its warehouse is made once.
-    items.sort(key=lambda item: not _is_end_to_end(item))
-    for item in items:
-        group = "e2e" if _is_end_to_end(item) else item.location[0]
-        item.add_marker(pytest.mark.xdist_group(group))
+    items.sort(key=stage)
