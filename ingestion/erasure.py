@@ -57,7 +57,7 @@ _FORMS = {
 KINDS = tuple(_FORMS)
 
 _ROWS_AT_ONCE = 20_000
-_PSEUDONYMS = r"p_[0-9a-f]{32}"
+PSEUDONYMS = r"p_[0-9a-f]{32}"
 _SEPARATORS = r"[\s\u00a0().+-]{0,3}"
 # More than this of one file is not searched in memory.
 _MOST_SEARCHED = 256 << 20
@@ -341,7 +341,7 @@ class _Work:
                 where {} = any(%s)
                 """
             ).format(relations[name], _number_of(name))
-            mentioned.update(row[0] for row in connection.execute(query, [_PSEUDONYMS, rows]))
+            mentioned.update(row[0] for row in connection.execute(query, [PSEUDONYMS, rows]))
         related = {
             row[0]
             for row in connection.execute(
@@ -362,7 +362,7 @@ class _Work:
             ).format(relation)
             patterns = [f"%{pseudonym}%" for pseudonym in related]
             for (content,) in connection.execute(query, [list(found.records), patterns]):
-                related.difference_update(re.findall(_PSEUDONYMS, content))
+                related.difference_update(re.findall(PSEUDONYMS, content))
         found.related = sorted(related)
         found.outcome.related = len(related)
 
@@ -650,7 +650,7 @@ def keep_erased(
                 and (l.payload::text || l.record::text) like '%%' || i.pseudonym || '%%'
         )
         """,
-        {"pseudonyms": _PSEUDONYMS},
+        {"pseudonyms": PSEUDONYMS},
     )
     connection.execute(
         sql.SQL(
@@ -699,7 +699,7 @@ def keep_erased(
         {
             "erased": list(ERASED_FIELDS),
             "keys": list(_PERSON_KEYS),
-            "pseudonym": f"^{_PSEUDONYMS}$",
+            "pseudonym": f"^{PSEUDONYMS}$",
         },
     )
 
@@ -823,7 +823,7 @@ def expire_identities(*, loader_url: str, before: datetime) -> int:
                     where r.observed_at >= %s
                     """
                 ).format(relation),
-                [_PSEUDONYMS, before],
+                [PSEUDONYMS, before],
             )
             old.difference_update(row[0] for row in used)
         if old:

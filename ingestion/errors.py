@@ -205,7 +205,7 @@ ERROR_TEXTS: dict[str, ErrorText] = {
         "`./tsur replay`.",
     ),
     "workbook_too_large": ErrorText(
-        "The workbook unpacks to more than its source allows.",
+        "The workbook unpacks to more than its source allows, or reading it takes more memory.",
         "If it is genuine, ask for it as CSV, which has no such limit, or in parts, or raise "
         "`format.max_unpacked_megabytes`; then `./tsur replay`.",
     ),

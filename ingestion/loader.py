@@ -18,7 +18,7 @@ from psycopg import sql
 
 from ingestion.conversion import COLUMNS, KEY, KEY_COLUMNS, Converted
 from ingestion.copy_binary import HEADER, TRAILER, bigint, with_field
-from ingestion.erasure import has_erased, keep_entries_erased, keep_erased
+from ingestion.erasure import PSEUDONYMS, has_erased, keep_entries_erased, keep_erased
 from ingestion.errors import RecordError
 from ingestion.evidence import Writer
 from ingestion.mapping import canonical_json, key_prefix
@@ -69,6 +69,28 @@ create temporary table landing_present (record_key uuid not null) on commit drop
 create temporary table landing_identities (
     pseudonym text not null, kind text not null, value_sealed bytea not null
 ) on commit drop;
+"""
+# Whose identity went with its retention and who writes again is known again: by a version that is
+# new, for an old record in a listing is no reason. Who asked to be erased stays unknown.
+_WRITES_AGAIN = """
+update vault.identities as known
+set value_sealed = new.value_sealed, erased_at = null
+from (
+    select distinct on (pseudonym) pseudonym, value_sealed from landing_identities
+    order by pseudonym
+) as new
+where
+    known.pseudonym = new.pseudonym
+    and known.value_sealed is null
+    and not exists (select 1 from ops.erasures as e where known.pseudonym = any(e.pseudonyms))
+    and known.pseudonym in (
+        select found.pseudonym[1]
+        from {table} as r
+        cross join lateral
+            regexp_matches(r.payload::text || r.record::text, %(pseudonyms)s, 'g')
+            as found (pseudonym)
+        where r.load_id = %(load_id)s
+    )
 """
 _NEXT_BATCH = "truncate landing, landing_winners, landing_new"
 
@@ -393,6 +415,7 @@ class Landing:
             "observed_at": observed_at,
             "prefix": key_prefix(source_code, region_code, entity),
             "table_name": table,
+            "pseudonyms": PSEUDONYMS,
         }
         self._vault = vault
         self._identities: dict[str, tuple[str, str]] = {}
@@ -465,7 +488,9 @@ class Landing:
         known = {
             row[0]
             for row in self._connection.execute(
-                "select pseudonym from vault.identities where pseudonym = any(%s)", [names]
+                "select pseudonym from vault.identities"
+                " where pseudonym = any(%s) and value_sealed is not null",
+                [names],
             )
         }
         with (
@@ -588,6 +613,7 @@ class Landing:
             """,
             [self._parameters["load_id"]],
         )
+        self._execute(_WRITES_AGAIN)
         tombstoned = 0
         if vanish is not None:
             tombstoned = self._tombstones(vanish, window, file_sha256, vanished_at)

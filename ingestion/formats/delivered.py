@@ -33,10 +33,14 @@ class DeliveredFile:
     is_end_told: bool = True
 
     def refused(self, code: str, detail: str) -> UnreadableAnswer:
+        """The error that names the file and keeps all of it."""
+        return self.kept(code, f"{self.name}: {detail}")
+
+    def kept(self, code: str, detail: str) -> UnreadableAnswer:
         """The error that keeps the whole file: it is held open, for it may be nameless."""
         return UnreadableAnswer(
             code,
-            f"{self.name}: {detail}",
+            detail,
             content=self.path.open("rb"),
             name=self.name,
             is_end_told=self.is_end_told,

@@ -16,8 +16,8 @@ from ingestion.clients.base import Page
 from ingestion.formats.delivered import END_NOT_TOLD, DeliveredFile
 from ingestion.formats.documents import read_json, read_json_lines
 from ingestion.formats.markup import read_xml
+from ingestion.formats.reader_process import read_apart
 from ingestion.formats.tables import read_delimited, read_tabbed
-from ingestion.formats.workbooks import read_workbook
 from ingestion.source import Entity, Format
 
 _ZIP = b"PK\x03\x04"
@@ -37,8 +37,8 @@ _BY_ENDING = {
 _READERS: dict[str, Callable[[DeliveredFile, Entity], Iterator[Page]]] = {
     "csv": read_delimited,
     "tsv": read_tabbed,
-    "xlsx": read_workbook,
-    "ods": read_workbook,
+    "xlsx": read_apart,
+    "ods": read_apart,
     "json": read_json,
     "jsonl": read_json_lines,
     "xml": read_xml,

@@ -63,6 +63,7 @@ _PACKED = frozenset((str, float))
 class Rows:
     """Rows below a heading, not yet told apart into records.
 
+    They are `packed` on the way between processes, until somebody asks for the items.
     `is_sheet` is False where they come from a text, in which bytes that are none were let through.
     """
 
@@ -71,6 +72,7 @@ class Rows:
     derived: dict[str, str]
     is_sheet: bool
     rows: list[Cells] = field(default_factory=list)
+    packed: bytes | None = None
 
     @property
     def is_costly(self) -> bool:
@@ -79,7 +81,8 @@ class Rows:
     def items(self) -> Iterator[Item]:
         """A row that has more or fewer cells than the heading, or broken bytes, is marked."""
         columns, width, derived = self.columns, len(self.columns), self.derived
-        for number, values in self.rows:
+        rows = self.rows if self.packed is None else msgspec.msgpack.decode(self.packed)
+        for number, values in rows:
             cells = [value if type(value) is str else cell_text(value) for value in values]
             extra = len(cells) - width
             if extra > 0 and not any(cells[width:]):
@@ -97,6 +100,8 @@ class Rows:
 
     def __getstate__(self) -> dict[str, Any]:
         """On the way to another process: rows of plain values are packed far faster like this."""
+        if self.packed is not None:
+            return self.__dict__
         rows = self.rows
         if not _PACKED.issuperset(map(type, chain.from_iterable(cells for _, cells in rows))):
             rows = [(number, [*map(cell_text, cells)]) for number, cells in rows]
@@ -104,12 +109,7 @@ class Rows:
             packed = msgspec.msgpack.encode(rows)
         except UnicodeEncodeError:  # bytes that are no text stay in the cell as they came
             return self.__dict__
-        return {**self.__dict__, "rows": packed}
-
-    def __setstate__(self, state: dict[str, Any]) -> None:
-        self.__dict__.update(state)
-        if isinstance(self.rows, bytes):
-            self.rows = msgspec.msgpack.decode(self.rows)
+        return {**self.__dict__, "rows": [], "packed": packed}
 
     def _bad(self, number: int, cells: list[str], broken: bool) -> Item:
         if broken:

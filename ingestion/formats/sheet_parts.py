@@ -13,8 +13,6 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import IO
 
-from ingestion.formats.sheet_extent import Extent, extent_of_part
-
 # Unpacked, of the sheet; a part begins where the next row does.
 _PART = 1 << 19
 # What goes into every part is read again with it: a part is larger than that by so much.
@@ -30,14 +28,14 @@ _NEXT_ROW = re.compile(rb"""</row>\s*<row\s(?:[^<>]*\s)?r\s*=\s*["'][0-9]""")
 # The last of them may be followed by the beginning of a row that is not there yet.
 _CANDIDATES = 3
 # Comments and sections of plain characters may hold what looks like the end of a row.
-_NOT_PLAIN = b"<!"
+_HIDING = b"<!"
+_HIDDEN = re.compile(rb"<!--.*?(?:-->|\Z)|<!\[CDATA\[.*?(?:\]\]>|\Z)", re.DOTALL)
 
 
-def parts_of(path: Path, allowed: int) -> Iterator[tuple[IO[bytes], Extent]]:
-    """The parts of a workbook with one sheet, as workbooks, and how far the cells of each reach.
+def parts_of(path: Path) -> Iterator[IO[bytes]]:
+    """The parts of a workbook with one sheet, as workbooks.
 
-    Nothing when it is no XLSX, is small, has several sheets or cannot be cut. An extent that takes
-    more than `allowed` bytes is exact.
+    Nothing when it is no XLSX, is small, has several sheets or cannot be cut.
     """
     if not zipfile.is_zipfile(path):
         return
@@ -51,22 +49,22 @@ def parts_of(path: Path, allowed: int) -> Iterator[tuple[IO[bytes], Extent]]:
         others = {one.filename: archive.read(one) for one in rest}
         with archive.open(sheets[0]) as stream:
             for text in _cut(stream, size):
-                workbook = _workbook({**others, sheets[0].filename: text})
-                yield workbook, extent_of_part(text, allowed)
+                yield _workbook({**others, sheets[0].filename: text})
 
 
 def _cut(stream: IO[bytes], size: int) -> Iterator[bytes]:
     """The sheet cut between rows; nothing when its beginning cannot be cut."""
     text = stream.read(size)
     opening = _OPENS.search(text)
-    if opening is None:
+    if opening is None or _HIDING in text[: opening.end()]:
         return
     head, begun = text[: opening.end()], False
     while True:
         at = _between_rows(text)
         if at is None and not begun:
             return
-        while at is None and (more := stream.read(size)):
+        # Looked through again from its beginning: only as far as that takes no time.
+        while at is None and (more := stream.read(size if len(text) < _LARGEST_PART else -1)):
             text += more
             at = _between_rows(text)
         yield text if at is None else text[:at] + _END
@@ -78,12 +76,14 @@ def _cut(stream: IO[bytes], size: int) -> Iterator[bytes]:
 
 def _between_rows(text: bytes) -> int | None:
     """Where the last row but one ends; None when that is not certain."""
-    if b"!" in text and _NOT_PLAIN in text:  # one character is sought far faster than two
-        return None
+    hidden: list[tuple[int, int]] = []
+    if b"!" in text and _HIDING in text:  # one character is sought far faster than two
+        hidden = [match.span() for match in _HIDDEN.finditer(text)]
     at = len(text)
     for _ in range(_CANDIDATES):
         at = text.rfind(_ROW_ENDS, 0, at)
-        if at > 0 and _NEXT_ROW.match(text, at):
+        is_hidden = any(begins < at < ends for begins, ends in hidden)
+        if at > 0 and not is_hidden and _NEXT_ROW.match(text, at):
             return at + len(_ROW_ENDS)
     return None
 

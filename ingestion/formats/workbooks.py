@@ -16,13 +16,14 @@ from ingestion.clients.base import Page
 from ingestion.errors import UnreadableAnswer
 from ingestion.formats.delivered import DeliveredFile
 from ingestion.formats.header import Cells, table_pages
-from ingestion.formats.sheet_extent import Extent, extents_of
 from ingestion.formats.sheet_parts import parts_of
 from ingestion.source import Entity, Format
 
 # Deflate cannot pack more than this into a byte.
 _MOST_PER_BYTE = 1032
 _CHUNK = 1 << 20
+# What calamine says of more cells than it takes.
+_OVER_THE_LIMIT = "limit exceeded"
 # What reading a damaged archive raises.
 _BROKEN = (zipfile.BadZipFile, zlib.error, NotImplementedError, RuntimeError, EOFError)
 
@@ -47,7 +48,8 @@ def read_workbook(file: DeliveredFile, entity: Entity) -> Iterator[Page]:
     except DefusedXmlException as error:
         raise file.refused("hostile_markup", type(error).__name__) from None
     except (*_BROKEN, ParseError, CalamineError, OSError, ValueError, IndexError) as error:
-        raise file.refused("broken_workbook", f"{type(error).__name__}: {error}") from None
+        code = "workbook_too_large" if _OVER_THE_LIMIT in str(error) else "broken_workbook"
+        raise file.refused(code, f"{type(error).__name__}: {error}") from None
 
 
 def _opened(file: DeliveredFile, entity: Entity) -> Iterator[CalamineWorkbook]:
@@ -59,8 +61,7 @@ def _opened(file: DeliveredFile, entity: Entity) -> Iterator[CalamineWorkbook]:
         yield CalamineWorkbook.from_path(file.path)
         return
     is_cut = False
-    for part, extent in parts_of(file.path, allowed):
-        _check_extent(file, extent, allowed)
+    for part in parts_of(file.path):
         workbook = CalamineWorkbook.from_filelike(part)
         if not is_cut and not _begins_at_the_left(workbook):
             break
@@ -68,8 +69,6 @@ def _opened(file: DeliveredFile, entity: Entity) -> Iterator[CalamineWorkbook]:
         is_cut = True
     if not is_cut:
         _check_size(file, allowed)
-        for extent in extents_of(file.path, allowed):
-            _check_extent(file, extent, allowed)
         yield CalamineWorkbook.from_path(file.path)
 
 
@@ -79,16 +78,6 @@ def _begins_at_the_left(workbook: CalamineWorkbook) -> bool:
         return False
     start = workbook.get_sheet_by_index(0).start
     return start is not None and start[1] == 0
-
-
-def _check_extent(file: DeliveredFile, extent: Extent, allowed: int) -> None:
-    """Refuse a sheet with a cell so far out that the rectangle up to it would not fit."""
-    if extent.size > allowed:
-        raise file.refused(
-            "workbook_too_large",
-            f"a sheet of {extent.rows} rows × {extent.columns} columns takes "
-            f"{extent.size >> 20} MB, allowed are {allowed >> 20} MB",
-        )
 
 
 def _sheets(workbook: CalamineWorkbook, declared: Format) -> list[str]:
@@ -121,10 +110,7 @@ def _filled(rows: Iterator[Cells]) -> Iterator[Cells]:
 
 
 def _check_index(file: DeliveredFile, allowed: int) -> None:
-    """Refuse by its index alone an archive that unpacks to more than is declared, and XLSB.
-
-    How far the cells of XLSB reach nobody can tell before they are read.
-    """
+    """Refuse by its index alone an archive that unpacks to more than is declared, and XLSB."""
     if not zipfile.is_zipfile(file.path):
         return
     with zipfile.ZipFile(file.path) as archive:

@@ -506,3 +506,18 @@ def test_identities_are_erased_when_nothing_recent_refers_to_them(registry: Regi
     everything = registry.everything()
     assert "Петрова Анна Ильинична" not in everything
     assert "Сидоров" in everything
+
+
+def test_who_writes_again_after_the_retention_is_known_again_and_an_old_listing_is_no_reason(
+    registry: Registry,
+) -> None:
+    registry.deliver(PETROVA, SOMEBODY)
+    url = registry.how()["loader_url"]
+    later = datetime.now(UTC) + timedelta(days=1)
+    assert erasure.expire_identities(loader_url=url, before=later) == 6
+    registry.deliver(PETROVA, SOMEBODY)
+    assert "Сидоров" not in registry.everything()
+    registry.deliver(PETROVA, SOMEBODY, {**SOMEBODY, "id": "3"})
+    everything = registry.everything()
+    assert "Сидоров" in everything
+    assert "Петрова Анна Ильинична" not in registry.everything()

@@ -111,18 +111,12 @@ def test_a_sheet_is_chosen_by_name_or_pattern_and_told(tmp_path: Path) -> None:
     assert refusal(path).code == "missing_column"
 
 
-@pytest.mark.parametrize(
-    "rows",
-    [
-        [(1, [(1, "Номер"), (1, "Текст обращения")]), (1_000_000, [(1_000, "x")])],
-        [(1, [(1, "Номер"), (16_383, ""), (1, "x")]), (900_000, [(1, "")]), (1, [(1, "x")])],
-    ],
-)
+@pytest.mark.parametrize("columns", [50, 1_000])
 def test_cells_of_an_ods_that_are_repeated_too_often_are_refused(
-    tmp_path: Path, rows: list[tuple[int, list[tuple[int, str]]]]
+    tmp_path: Path, columns: int
 ) -> None:
     path = tmp_path / "a.ods"
-    repeated(path, rows)
+    repeated(path, [(1, [(1, one) for one in HEADING]), (1_000_000, [(columns, "x")])])
     assert path.stat().st_size < 10_000
     assert refusal(path).code == "workbook_too_large"
 
@@ -153,7 +147,7 @@ def repeated(path: Path, rows: list[tuple[int, list[tuple[int, str]]]]) -> None:
     book.save(str(path))
 
 
-def test_a_single_cell_far_out_is_refused_before_the_sheet_is_read(tmp_path: Path) -> None:
+def test_a_single_cell_far_out_is_refused_and_the_reason_is_told(tmp_path: Path) -> None:
     book = Workbook()
     book.active.append(HEADING)
     book.active["XFD1048576"] = "x"
@@ -161,7 +155,7 @@ def test_a_single_cell_far_out_is_refused_before_the_sheet_is_read(tmp_path: Pat
     book.save(path)
     refused = refusal(path)
     assert refused.code == "workbook_too_large"
-    assert "1048576 rows × 16384 columns" in str(refused)
+    assert "reading it takes more than 1000 MB of memory" in str(refused)
 
 
 def test_a_wide_sheet_of_few_rows_is_read(tmp_path: Path) -> None:

@@ -1,0 +1,166 @@
+"""Workbooks are read in a process of their own, with a limit of memory.
+
+A workbook of a few kilobytes can ask its parser for any amount of memory, in more ways than can be
+looked for beforehand, and the parser ends its process when it gets none. So that process is not
+the load's: it ends, and the file is refused. It has neither the environment nor the connections of
+the load, and ends with it.
+"""
+
+from __future__ import annotations
+
+import atexit
+import os
+import pickle
+import resource
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass
+from fcntl import F_SETPIPE_SZ, fcntl
+from itertools import chain
+from typing import BinaryIO, ClassVar, cast
+
+from ingestion.clients.base import Page
+from ingestion.errors import UnreadableAnswer
+from ingestion.formats.delivered import DeliveredFile
+from ingestion.source import Entity
+
+_LEAST_MEGABYTES = 1000
+# Of what a workbook may unpack to; the default of a source comes to the least.
+_TIMES_UNPACKED = 5 / 3
+# A reader of larger files is not used again: what they took is given back for certain.
+_REUSED_UP_TO = 8 << 20
+# One page, so that the next one can be read while this one is written.
+_PIPE_BYTES = 1 << 20
+_PANICS = "pyo3_runtime"
+_OUT_OF_MEMORY = frozenset({-signal.SIGABRT, -signal.SIGKILL})
+
+
+@dataclass(frozen=True, slots=True)
+class _Refusal:
+    code: str
+    message: str
+
+
+def read_apart(file: DeliveredFile, entity: Entity) -> Iterator[Page]:
+    """The pages of a workbook. UnreadableAnswer, also where reading it needs too much memory."""
+    megabytes = max(_LEAST_MEGABYTES, int(entity.format.max_unpacked_megabytes * _TIMES_UNPACKED))
+    reader = _Reader.idle() or _Reader()
+    try:
+        yield from reader.pages(file, entity, megabytes)
+    except BaseException:
+        reader.end()
+        raise
+    if file.size > _REUSED_UP_TO:
+        reader.end()
+    else:
+        reader.rest()
+
+
+class _Reader:
+    """A process that reads one file after another: starting it takes half a second."""
+
+    _resting: ClassVar[list[_Reader]] = []
+    _lock = threading.Lock()
+
+    def __init__(self) -> None:
+        self._process = subprocess.Popen(
+            [sys.executable, "-P", "-c", f"from {__name__} import serve; serve()"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            env={"PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
+        )
+        self._requests = cast("BinaryIO", self._process.stdin)
+        self._answers = cast("BinaryIO", self._process.stdout)
+        fcntl(self._answers, F_SETPIPE_SZ, _PIPE_BYTES)
+
+    @classmethod
+    def idle(cls) -> _Reader | None:
+        with cls._lock:
+            return cls._resting.pop() if cls._resting else None
+
+    def rest(self) -> None:
+        with self._lock:
+            self._resting.append(self)
+
+    def end(self) -> None:
+        """Whatever it does, it is of no use any more."""
+        self._process.kill()
+        self._process.communicate()
+
+    def pages(self, file: DeliveredFile, entity: Entity, megabytes: int) -> Iterator[Page]:
+        pickle.dump((file, entity, megabytes), self._requests)
+        self._requests.flush()
+        while True:
+            try:
+                answer = pickle.load(self._answers)  # noqa: S301 (of our own process)
+            except EOFError:
+                raise self._died(file, megabytes) from None
+            if answer is None:
+                return
+            if isinstance(answer, _Refusal):
+                raise file.kept(answer.code, answer.message)
+            yield answer
+
+    def _died(self, file: DeliveredFile, megabytes: int) -> Exception:
+        status = self._process.wait()
+        if status in _OUT_OF_MEMORY:
+            return file.refused("workbook_too_large", _needs_more_than(megabytes))
+        if status < 0:
+            return file.refused(
+                "broken_workbook", f"its reader ended by {signal.strsignal(-status)}"
+            )
+        return RuntimeError(f"{file.name}: its reader failed, the reason is in the lines above")
+
+
+def _needs_more_than(megabytes: int) -> str:
+    return f"reading it takes more than {megabytes} MB of memory"
+
+
+@atexit.register
+def _end_all() -> None:
+    while (reader := _Reader.idle()) is not None:
+        reader.end()
+
+
+def _answers(file: DeliveredFile, entity: Entity, megabytes: int) -> Iterator[Page | _Refusal]:
+    from ingestion.formats.workbooks import read_workbook
+
+    resource.setrlimit(resource.RLIMIT_DATA, (megabytes << 20, resource.RLIM_INFINITY))
+    try:
+        yield from read_workbook(file, entity)
+    except UnreadableAnswer as error:
+        yield _Refusal(error.code, error.detail)
+    except BaseException as error:
+        if type(error).__module__ == _PANICS:  # of the parser, and no Exception
+            yield _Refusal("broken_workbook", f"{file.name}: {error}")
+        elif isinstance(error, MemoryError):
+            yield _Refusal("workbook_too_large", f"{file.name}: {_needs_more_than(megabytes)}")
+        else:
+            raise
+
+
+def serve() -> None:
+    """Read what is asked for, until nobody asks any more: what the process of a reader does."""
+    # What is typed to stop the load is told by the load.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGPIPE, signal.SIG_DFL)
+    # A dump of its memory would hold people's data.
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    with os.fdopen(os.dup(sys.stdout.fileno()), "wb") as answers:
+        # Nothing else gets among the answers.
+        os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
+        while (request := _request(sys.stdin.buffer)) is not None:
+            for answer in chain(_answers(*request), [None]):
+                pickle.dump(answer, answers, pickle.HIGHEST_PROTOCOL)
+                answers.flush()
+
+
+def _request(requests: BinaryIO) -> tuple[DeliveredFile, Entity, int] | None:
+    try:
+        request = pickle.load(requests)  # noqa: S301 (of the load)
+    except EOFError:
+        return None
+    return cast("tuple[DeliveredFile, Entity, int]", request)
