@@ -78,8 +78,14 @@ class _Reader:
 
     @classmethod
     def idle(cls) -> _Reader | None:
+        """One that rests and is still alive: the machine may have ended it meanwhile."""
         with cls._lock:
-            return cls._resting.pop() if cls._resting else None
+            while cls._resting:
+                reader = cls._resting.pop()
+                if reader._process.poll() is None:
+                    return reader
+                reader.end()
+        return None
 
     def rest(self) -> None:
         with self._lock:
@@ -96,7 +102,7 @@ class _Reader:
         while True:
             try:
                 answer = pickle.load(self._answers)  # noqa: S301 (of our own process)
-            except EOFError:
+            except (EOFError, pickle.UnpicklingError):
                 raise self._died(file, megabytes) from None
             if answer is None:
                 return

@@ -165,6 +165,17 @@ def test_small_files_share_a_reader_and_a_page_that_nobody_takes_ends_it(tmp_pat
     assert reader._process.returncode is not None
 
 
+def test_a_reader_that_was_ended_while_it_rested_is_replaced(tmp_path: Path) -> None:
+    path = write(tmp_path / "a.xlsx", ROWS)
+    numbers(path)
+    reader = reader_process._Reader.idle()
+    assert reader is not None
+    reader.rest()
+    reader._process.kill()
+    reader._process.wait()
+    assert numbers(path) == ["1"]
+
+
 def read_as(path: Path) -> reader_process.DeliveredFile:
     return reader_process.DeliveredFile(path, path.name, None, 1)
 
