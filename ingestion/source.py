@@ -95,6 +95,7 @@ CANONICAL_FIELDS: dict[str, dict[str, FieldType]] = {
         "parent_native_id": "text",
         "is_by_body": "boolean",
         "exclusion": "text",
+        "resolution": "text",
         "is_deleted_at_source": "boolean",
         "is_repost": "boolean",
         "url": "text",

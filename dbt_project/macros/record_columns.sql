@@ -21,7 +21,7 @@
         longitude numeric, municipality text, regime text, is_59fz boolean,
         is_fast_track boolean, rating numeric, is_reopened boolean, external_number text,
         applicant_key text, author_key text, parent_native_id text, is_by_body boolean,
-        is_deleted_at_source boolean, exclusion text, url text, text_hash text, text_hash_unquoted text,
+        is_deleted_at_source boolean, exclusion text, resolution text, url text, text_hash text, text_hash_unquoted text,
         normalised_text_hash text
 {%- endmacro %}
 
@@ -75,5 +75,7 @@
         fields.address,
         fields.municipality,
         fields.latitude,
-        fields.longitude
+        fields.longitude,
+        -- what the body says it did
+        fields.resolution as resolution_label
 {%- endmacro %}

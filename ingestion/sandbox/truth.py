@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from ingestion.sandbox.regions import REGIONS
+from ingestion.sandbox.tables import decision
 from ingestion.sandbox.world import Case, World
 
 
@@ -54,6 +55,12 @@ def case_truth(world: World, case: Case) -> dict[str, Any]:
         "body_code": case.body.code,
         "body_name": case.body.name,
         "municipality_code": case.address.place.code,
+        "settlement": case.address.place.settlement,
+        "street": case.address.street,
+        "house": case.address.house,
+        "address": None if case.source_code == "vk" else case.address.line,
+        "latitude": case.address.latitude,
+        "longitude": case.address.longitude,
         "is_fast_track": case.is_fast_track,
         "is_fast_track_eligible": bool(
             case.topic and case.topic.is_fast_track.get(case.source_code, False)
@@ -66,6 +73,7 @@ def case_truth(world: World, case: Case) -> dict[str, Any]:
         "duplicate_of": duplicate,
         "external_number": case.external_number,
         "outcome": case.outcome,
+        "resolution": decision(case),
         "rating": case.rating,
         "source_verdict": case.source_verdict,
         "questions_raised": case.questions_raised if case.source_code == "pos" else None,

@@ -136,5 +136,7 @@ select
     -- changes
     observed_at,
     source_changed_at,
-    load_id
+    load_id,
+    -- what the body says it did
+    resolution_label
 from normalised
