@@ -382,7 +382,7 @@ def measure_rows(world: World, region: str) -> Rows:
             due = planned + timedelta(days=rng.randrange(20, 90))
             ends = due + timedelta(days=rng.choice((-10, -4, -1, 0, 0, 0, 25)))
             is_cancelled = rng.random() < 0.06
-            kind = rng.choice(("Корректирующая", "Корректирующая", "Предупреждающая"))
+            kind = rng.choice(("Корректирующая", "Предупреждающая", "Рекомендация"))
             if month > keeper.now:
                 continue
             started, completed = keeper.past(planned), keeper.past(ends)
@@ -465,7 +465,7 @@ def media_rows(world: World, region: str) -> Rows:
             planned = month + timedelta(days=rng.randrange(28))
             held = planned + timedelta(days=rng.choice((0, 0, 0, 0, 3)))
             is_put_off = rng.random() < 0.08
-            kind = rng.choice(("Публикация", "Публикация", "Эфир", "Прямая линия"))
+            kind = rng.choice(("Публикация", "Семинар", "Эфир", "Прямая линия"))
             reach, place = rng.randrange(300, 40_000), keeper.place(rng)
             state = "Запланировано"
             if keeper.past(held):

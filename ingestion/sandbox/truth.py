@@ -72,6 +72,9 @@ def case_truth(world: World, case: Case) -> dict[str, Any]:
         "bad_reason": case.bad_reason,
         "duplicate_of": duplicate,
         "external_number": case.external_number,
+        "parent_native_id": f"{case.wall_id}_{case.thread_of or case.parent_id}"
+        if case.kind == "comment"
+        else None,
         "outcome": case.outcome,
         "resolution": decision(case),
         "rating": case.rating,

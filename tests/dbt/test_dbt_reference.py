@@ -72,6 +72,7 @@ def land(rows: RawRows, reference: Reference, cases: Iterable[dict[str, Any]]) -
             body=None if case["kind"] in ("post", "comment") else case["body_name"],
             municipality=case["municipality_code"],
             external_number=case["external_number"],
+            parent_native_id=case["parent_native_id"],
             text=case["text"],
             address=case["address"],
             rating=case["rating"] if is_message else None,
