@@ -108,6 +108,12 @@ class Registers:
             (r["region_code"], _key(r["municipality_name"])): r["municipality_code"]
             for r in _seed("municipalities")
         }
+        self.topics: dict[str, set[str]] = defaultdict(set)
+        for topic in _seed("topics"):
+            self.topics[_key(topic["topic_name"])].add(topic["topic_code"])
+        for label in (*_seed("topic_catalog"), *_seed("label_blocks")):
+            if label["label_kind"] == "topic" and label["topic_code"]:
+                self.topics[_key(label["label"])].add(label["topic_code"])
         self.words: dict[tuple[str, str, str], str] = {}
         for path in SOURCES.glob("*.yml"):
             for entity in yaml.safe_load(path.read_text(encoding="utf-8"))["entities"].values():
@@ -448,7 +454,7 @@ class Registers:
         return mart
 
     def measures(self, topics: Mapping[CaseKey, str | None] | None = None) -> Mart:
-        """`topics`: what names the topic of a case in the warehouse, by the key of the case."""
+        """`topics`: as what topic the warehouse understood a case, by the key of the case."""
         mart: Mart = {}
         for row in self.rows["measures"]:
             started, completed, cancelled = self._dates(
@@ -544,11 +550,13 @@ class Registers:
             before = after = None
             if row["not_computed_reason"] is None:
                 before = after = 0
-                for day, place in days.get((key[0], _key(labels[key])), ()):
-                    distance = (day - row["completed_on"]).days
-                    if row.get("municipality_code") in (None, place) and 0 < abs(distance) <= 28:
-                        before += distance < 0
-                        after += distance > 0
+                for topic in self.topics[_key(labels[key])]:
+                    for day, place in days.get((key[0], topic), ()):
+                        distance = (day - row["completed_on"]).days
+                        is_here = row.get("municipality_code") in (None, place)
+                        if is_here and 0 < abs(distance) <= 28:
+                            before += distance < 0
+                            after += distance > 0
                 if before < 10:
                     row["not_computed_reason"] = "до выполнения меньше 10 обращений"
             row |= {"cases_before": before, "cases_after": after}

@@ -5,13 +5,19 @@
         {'columns': ['body_code']},
     ]
 ) }}
-with measures as (
+with topic_names as (
+    select * from {{ ref('int_topic_names') }}
+),
+
+measures as (
     select
         *,
         case
             when state_code <> 'done' then 'мера не выполнена'
             when completed_on is null then 'дата выполнения не записана'
             when topic_key is null then 'тема обращений не указана'
+            when topic_key not in (select topic_names.topic_key from topic_names)
+                then 'тема обращений не опознана'
             when municipality_code is null and municipality_label is not null
                 then 'муниципальное образование не опознано'
             when completed_on + 28 >= as_of_date then 'не прошло 28 дней после выполнения'
@@ -25,7 +31,7 @@ appeals as (
         region_code,
         municipality_code,
         received_date,
-        {{ match_key('topic_name') }} as topic_key
+        topic_code
     from {{ ref('fct_appeals') }}
     where not is_deleted and received_date is not null
 ),
@@ -62,10 +68,11 @@ counted as (
         count(*) filter (where appeals.received_date > measures.completed_on) as cases_after,
         array_agg(appeals.case_id order by appeals.case_id) as case_ids
     from measures
+    inner join topic_names on measures.topic_key = topic_names.topic_key
     inner join appeals
         on
             measures.region_code = appeals.region_code
-            and measures.topic_key = appeals.topic_key
+            and topic_names.topic_code = appeals.topic_code
             and (
                 measures.municipality_code is null
                 or measures.municipality_code = appeals.municipality_code
