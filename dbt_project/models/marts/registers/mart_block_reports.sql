@@ -37,6 +37,12 @@ events as (
     where event_code in ('received', 'routed', 'transferred', 'assigned')
 ),
 
+-- Few cases are ever passed on: only their holders are put in order.
+passed_on as (
+    select distinct case_id from events
+    where event_code = 'transferred'
+),
+
 regions as (
     select * from {{ ref('dim_regions') }}
 ),
@@ -140,6 +146,7 @@ holders as (
                 events.event_id
         ) as previous_body_code
     from events
+    inner join passed_on on events.case_id = passed_on.case_id
     where events.body_code is not null
 ),
 

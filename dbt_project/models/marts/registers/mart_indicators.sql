@@ -49,26 +49,42 @@ modules as (
     where module_code = 'indicators'
 ),
 
+-- A period joins its cases by whole months: an equality, where bounds would try every declared
+-- period of a body with each of its cases.
+months as (
+    select
+        indicators.record_key,
+        indicators.region_code,
+        indicators.body_code,
+        series.month_date::date as month_date
+    from indicators
+    cross join
+        lateral generate_series(
+            indicators.period_start::timestamp,
+            indicators.period_end::timestamp - interval '1 month',
+            interval '1 month'
+        ) as series (month_date)
+    where
+        indicators.formula_code is not null
+        and indicators.period_end <= indicators.as_of_date
+),
+
 -- The due cohort of the body in the period, as in mart_deadline_compliance (DOMAIN 5.1).
 computed as (
     select
-        indicators.record_key,
+        months.record_key,
         count(*) as due_cohort,
         count(*) filter (where deadlines.deadline_status = 'on_time') as on_time,
         count(*) filter (where deadlines.deadline_status in ('on_time', 'late')) as answered,
         array_agg(distinct deadlines.case_id) as case_ids
-    from indicators
+    from months
     inner join deadlines
         on
-            indicators.region_code = deadlines.region_code
-            and indicators.body_code = deadlines.body_code
-            and indicators.period_start <= deadlines.month_date
-            and indicators.period_end > deadlines.month_date
+            months.region_code = deadlines.region_code
+            and months.body_code = deadlines.body_code
+            and months.month_date = deadlines.month_date
     inner join appeals on deadlines.case_id = appeals.case_id
-    where
-        indicators.formula_code is not null
-        and indicators.period_end <= indicators.as_of_date
-    group by indicators.record_key
+    group by months.record_key
 ),
 
 measured as (
