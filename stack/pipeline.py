@@ -166,8 +166,17 @@ def modelled_sources(settings: Settings | None = None) -> list[Source]:
 
 def region_codes() -> set[str]:
     """The codes of the seed `regions`."""
-    with (DBT_PROJECT / "seeds" / "regions.csv").open(encoding="utf-8", newline="") as file:
-        return {row["region_code"] for row in csv.DictReader(file)}
+    return _seed_codes("regions", "region_code")
+
+
+def block_codes() -> set[str]:
+    """The codes of the seed `blocks`."""
+    return _seed_codes("blocks", "block_code")
+
+
+def _seed_codes(seed: str, column: str) -> set[str]:
+    with (DBT_PROJECT / "seeds" / f"{seed}.csv").open(encoding="utf-8", newline="") as file:
+        return {row[column] for row in csv.DictReader(file)}
 
 
 def missing_files(data: Path) -> list[str]:
@@ -330,9 +339,11 @@ def prepare_warehouse(settings: Settings) -> None:
     from expectations.tables import ensure as ensure_audit
     from ingestion.ingest import prepare_sources
     from nlp.tables import ensure as ensure_nlp
+    from stack.access import admit
 
     warehouse = warehouse_of(settings)
     warehouse.prepare()
+    admit(warehouse.url("owner"), [one.username for one in settings.credentials.superset.values()])
     prepare_sources(warehouse.url("loader"), load_sources(SOURCES_FOLDER, {}).values())
     expect_loads(settings)
     with psycopg.connect(warehouse.url("transformer")) as connection:

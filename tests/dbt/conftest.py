@@ -15,8 +15,16 @@ import psycopg
 import pytest
 from dbt_runs import Dbt, Query
 from raw_rows import RawRows, create_tables
+from test_dbt_reference import AS_OF as SANDBOX_AS_OF
+from test_dbt_reference import land
 
+from ingestion.sandbox.truth import write_truth
+from ingestion.sandbox.world import build_world
+from nlp.enrich import enrich
+from nlp.tables import ensure as ensure_nlp
 from stack.database import Warehouse
+from tests.conftest import copied
+from tests.reference.marts_reference import Reference
 
 # One value for every call: other variables would have dbt parse the whole project again.
 AS_OF = "{as_of: {'*': '2026-03-01T06:00:00+03:00', boston: '2016-01-13T08:00:00-05:00'}}"
@@ -29,12 +37,10 @@ def dbt_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("dbt")
 
 
-@pytest.fixture(scope="module")
-def dbt(warehouse: Warehouse, dbt_folder: Path) -> Dbt:
-    """Runs dbt as the transformer on the module's warehouse; fails the test when dbt fails."""
-    create_tables(warehouse.url("loader"), warehouse.url("transformer"))
+def dbt_environment(warehouse: Warehouse, dbt_folder: Path) -> dict[str, str]:
+    """What dbt reads: the project, the warehouse as the transformer, where artefacts go."""
     parts = urlsplit(warehouse.url("transformer"))
-    environment = {
+    return {
         **os.environ,
         "TSUR_PG_HOST": parts.hostname or "",
         "TSUR_PG_PORT": str(parts.port),
@@ -47,10 +53,17 @@ def dbt(warehouse: Warehouse, dbt_folder: Path) -> Dbt:
         "DBT_PROFILES_DIR": str(PROJECT),
     }
 
+
+def dbt_on(warehouse: Warehouse, dbt_folder: Path) -> Dbt:
+    """Runs dbt as the transformer on a warehouse; fails the test when dbt fails."""
+    create_tables(warehouse.url("loader"), warehouse.url("transformer"))
+    environment = dbt_environment(warehouse, dbt_folder)
+
     def run(*arguments: str, check: bool = True) -> subprocess.CompletedProcess[str]:
         program = str(Path(sys.executable).with_name("dbt"))
+        variables = [] if "--vars" in arguments else ["--vars", AS_OF]
         result = subprocess.run(
-            [program, *arguments, "--vars", AS_OF],
+            [program, *arguments, *variables],
             env=environment,
             capture_output=True,
             text=True,
@@ -63,6 +76,34 @@ def dbt(warehouse: Warehouse, dbt_folder: Path) -> Dbt:
         return result
 
     return run
+
+
+@pytest.fixture(scope="module")
+def dbt(warehouse: Warehouse, dbt_folder: Path) -> Dbt:
+    """Runs dbt as the transformer on the module's warehouse; fails the test when dbt fails."""
+    return dbt_on(warehouse, dbt_folder)
+
+
+@pytest.fixture(scope="session")
+def built_sandbox(
+    warehouse_template: Warehouse, dbt_folder: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Warehouse]:
+    """2,000 cases of the sandbox, enriched and built once; for modules that copy it."""
+    with copied(warehouse_template) as warehouse:
+        with psycopg.connect(warehouse.url("transformer")) as connection:
+            ensure_nlp(connection)
+        dbt = dbt_on(warehouse, dbt_folder)
+        folder = tmp_path_factory.mktemp("truth")
+        write_truth(build_world(seed=11, as_of=SANDBOX_AS_OF, cases=2000), folder)
+        rows = RawRows()
+        reference = Reference(folder, SANDBOX_AS_OF, {})
+        land(rows, reference, reference.records)
+        rows.write(warehouse.url("loader"))
+        build = ("build", "--quiet", "--exclude-resource-type", "test", "unit_test", "--select")
+        dbt(*build, "tag:before_enrichment")
+        enrich(warehouse.url("transformer"))
+        dbt(*build, "tag:after_enrichment")
+        yield warehouse
 
 
 @pytest.fixture(scope="module")

@@ -14,12 +14,13 @@ from ingestion.source import Entity
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 SOURCES = REPOSITORY / "ingestion" / "sources"
-LAYERS = ("staging", "intermediate", "marts")
+LAYERS = ("staging", "intermediate", "marts", "marts_public")
 # What a model may read, besides models of its own layer.
 BELOW = {
     "staging": {"raw"},
     "intermediate": {"staging", "reference", "nlp", "ops"},
     "marts": {"intermediate"},
+    "marts_public": {"marts"},
 }
 
 pytestmark = pytest.mark.server
