@@ -42,6 +42,7 @@ bench_app = typer.Typer(help="Ratios measured side by side.", no_args_is_help=Tr
 load_app = typer.Typer(help="What has been loaded.", no_args_is_help=True)
 metrics_app = typer.Typer(help="Metrics of the semantic layer.", no_args_is_help=True)
 region_app = typer.Typer(help="Configuration of regions, clause by clause.", no_args_is_help=True)
+publication_app = typer.Typer(help="What has been published.", no_args_is_help=True)
 official_app = typer.Typer(help="Which blocks an official sees.", no_args_is_help=True)
 audit_app = typer.Typer(help="Looks into the vault, on record.", no_args_is_help=True)
 app.add_typer(source_app, name="source")
@@ -52,6 +53,7 @@ app.add_typer(load_app, name="load")
 app.add_typer(metrics_app, name="metrics")
 app.add_typer(region_app, name="region")
 app.add_typer(bench_app, name="bench")
+app.add_typer(publication_app, name="publication")
 app.add_typer(official_app, name="official")
 app.add_typer(audit_app, name="audit")
 
@@ -448,6 +450,77 @@ def check(
             _print_counts(f"Checks of {one}", pipeline.check(one, run_id=run_id), as_json)
     finally:
         console.print(f"Отчёт: {pipeline.draw_report()}")
+
+
+@app.command()
+def publish(
+    mart: Annotated[str, typer.Argument(help="A mart, e.g. mart_agency_rating.")],
+    region: Annotated[str, typer.Option(help="Region code.")],
+    period: Annotated[str, typer.Option(help="2026-03, 2026-Q1, 2026-W07, 2026, a day, or all.")],
+    proof: Annotated[
+        bool, typer.Option("--proof/--no-proof", help="First compute it again from raw.")
+    ] = True,
+    by: By = None,
+    as_json: Json = False,
+) -> None:
+    """Freeze the values of a mart, with all that they follow from.
+
+    Example: tsur publish mart_agency_rating --region tambov --period 2026-Q1
+    """
+    from stack import pipeline
+
+    _home()
+    number = pipeline.publish(
+        mart, region=region, period=period, by=by or _user(), is_proven=proof, tell=_tell
+    )
+    if as_json:
+        _print_json({"publication_id": number})
+    else:
+        typer.echo(f"Publication {number}. To compute it again: tsur reproduce {number}")
+
+
+@app.command()
+def reproduce(
+    publication: Annotated[int, typer.Argument(help="Its number (tsur publication list).")],
+    keep: Annotated[
+        bool, typer.Option("--keep", help="Leave the database that it was built in.")
+    ] = False,
+    as_json: Json = False,
+) -> None:
+    """Compute a publication again from raw as it was known; exit code 1 when a cell differs.
+
+    Example: tsur reproduce 12
+    """
+    from stack import pipeline
+
+    _home()
+    difference = pipeline.reproduce(publication, keep=keep, tell=_tell)
+    if as_json:
+        told = None if difference is None else asdict(difference)
+        _print_json({"publication_id": publication, "difference": told})
+    elif difference is None:
+        typer.echo(f"Publication {publication}: equal to the last digit.")
+    else:
+        typer.echo(f"Publication {publication} differs first at {difference}")
+    if difference is not None:
+        raise typer.Exit(1)
+
+
+def _tell(text: str) -> None:
+    console.print(f"· {text}", markup=False)
+
+
+@publication_app.command("list")
+def publication_list(as_json: Json = False) -> None:
+    """Every publication, the newest first. Example: tsur publication list"""
+    from stack.airflow_services import warehouse_of
+    from stack.publication import publications
+
+    rows = publications(warehouse_of(_home()).url("auditor"))
+    if as_json:
+        _print_json(rows)
+    else:
+        _print_table(rows)
 
 
 @app.command()

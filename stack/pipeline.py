@@ -43,6 +43,7 @@ if TYPE_CHECKING:
     from ingestion.quarantine import Replay
     from ingestion.registers.check import Checked
     from stack.backup import Backup
+    from stack.publication import Difference, RunDbt
 
 SOURCES_FOLDER = REPOSITORY / "ingestion" / "sources"
 DBT_PROJECT = REPOSITORY / "dbt_project"
@@ -429,6 +430,56 @@ def write_dictionary() -> Path:
     page = folder / "index.html"
     shutil.copyfile(settings.dbt_target / "static_index.html", page)
     return page
+
+
+# --- publications --------------------------------------------------------------------------------
+
+
+def publish(
+    mart: str,
+    *,
+    region: str,
+    period: str,
+    by: str,
+    is_proven: bool = True,
+    tell: Callable[[str], None] = logger.info,
+) -> int:
+    """Freeze the rows of a mart; the number of the publication."""
+    from stack import publication
+
+    settings = get_settings()
+    if region not in region_codes():
+        known = ", ".join(sorted(region_codes()))
+        raise PipelineError(f"There is no region '{region}'; there are {known}.")
+    return publication.publish(
+        warehouse_of(settings),
+        DBT_PROJECT,
+        _dbt_runner(settings),
+        mart=mart,
+        region=region,
+        period=period,
+        by=by,
+        is_proven=is_proven,
+        tell=tell,
+    )
+
+
+def reproduce(
+    number: int, *, keep: bool = False, tell: Callable[[str], None] = logger.info
+) -> Difference | None:
+    """Compute a publication again; the first cell that differs, or None."""
+    from stack import publication
+
+    settings = get_settings()
+    warehouse = warehouse_of(settings)
+    return publication.reproduce(warehouse, number, _dbt_runner(settings), keep=keep, tell=tell)
+
+
+def _dbt_runner(settings: Settings) -> RunDbt:
+    from stack.publication import dbt_runner
+
+    environment = {**os.environ, **dbt_environment(settings)}
+    return dbt_runner(settings.platform_python.with_name("dbt"), environment)
 
 
 # --- quality -------------------------------------------------------------------------------------

@@ -17,7 +17,8 @@ from stack.access import hide_block, show_block
 from stack.database import Warehouse, with_credentials
 from tests.conftest import copied
 
-pytestmark = [pytest.mark.server, pytest.mark.slow]
+# One worker builds the sandbox for this module and for that on publications.
+pytestmark = [pytest.mark.server, pytest.mark.slow, pytest.mark.xdist_group("built_sandbox")]
 
 
 @pytest.fixture(scope="module")

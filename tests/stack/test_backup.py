@@ -89,6 +89,24 @@ def filled(warehouse: Warehouse, source: Source) -> Warehouse:
             "create table audit.facts_equal_the_ledger as"
             " select 1::bigint as case_id, 'в реестре'::text as reason, 1.5::numeric(4,1) as share"
         )
+        # Published, as the transformer publishes.
+        connection.execute(
+            "insert into audit.published_projects values ('p', 'archive', '{}')"
+            " on conflict do nothing"
+        )
+        connection.execute(
+            "insert into audit.publications (mart, region_code, period, published_by,"
+            " project_sha256, as_of, known, expected_loads, key_columns, column_names, row_count,"
+            " is_proven) values ('m', 'tambov', 'all', 'operator', 'p', '{}', '{}', '[]', '{k}',"
+            " '{k}', 1, true)"
+        )
+        connection.execute(
+            "insert into audit.published_values select max(publication_id), 1, 'k', 1.50, null"
+            " from audit.publications"
+        )
+    show_block(warehouse.url("owner"), "ivanova", region="tambov", block="HEALTH", by="operator")
+    with pytest.raises(AccessError):
+        look(warehouse.url("auditor"), ["p_1"], reason="check 12", vault_key=KEY)
     return warehouse
 
 
@@ -127,6 +145,8 @@ def test_every_table_is_the_same_on_another_server(
     assert rows == copied.rows == restored.rows
     assert all(before[name] for name in ("raw.backed_up", "ops.quarantine", "vault.identities"))
     assert all(before[name] for name in ("nlp.enrichments", "audit.facts_equal_the_ledger"))
+    assert all(before[name] for name in ("access.official_blocks", "audit.vault_looks"))
+    assert any("1.50" in line for line in before["audit.published_values"])
 
 
 def test_the_restored_warehouse_goes_on_where_the_other_stopped(
