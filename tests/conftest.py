@@ -126,5 +126,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     # together, for its warehouse is made once.
     items.sort(key=lambda item: not _is_end_to_end(item))
     for item in items:
+        if item.get_closest_marker("xdist_group") is not None:
+            continue
         group = "e2e" if _is_end_to_end(item) else item.location[0]
         item.add_marker(pytest.mark.xdist_group(group))

@@ -62,7 +62,7 @@ def guarded(warehouse: Warehouse) -> dict[str, str | None]:
         inner join pg_attribute as a on a.attrelid = c.oid and a.attnum > 0
         where c.relnamespace = 'marts'::regnamespace and c.relkind in ('r', 'p')
             and has_table_privilege('tsur_official', c.oid, 'select')
-            and c.relname not like 'dim\\_%'
+            and c.relname !~ '^(dim|time_spine)_'
         group by c.relname
         """,
     )
