@@ -87,6 +87,7 @@ CANONICAL_FIELDS: dict[str, dict[str, FieldType]] = {
         "regime": "text",
         "is_59fz": "boolean",
         "is_fast_track": "boolean",
+        "priority": "text",
         "rating": "integer",
         "is_reopened": "boolean",
         "external_number": "text",

@@ -32,6 +32,12 @@ def _labels(case: Case) -> tuple[str | None, str | None]:
     return None, None
 
 
+def _parent(case: Case) -> str | None:
+    """What a comment answers: the comment above it in its thread, else the post."""
+    above = case.thread_of or case.parent_id
+    return f"{case.wall_id}_{above}" if above else None
+
+
 def case_truth(world: World, case: Case) -> dict[str, Any]:
     """One record of a case source; times in ISO 8601 with the region's offset."""
     topic, category = _labels(case)
@@ -61,6 +67,7 @@ def case_truth(world: World, case: Case) -> dict[str, Any]:
         "address": None if case.source_code == "vk" else case.address.line,
         "latitude": case.address.latitude,
         "longitude": case.address.longitude,
+        "is_59fz": case.is_59fz,
         "is_fast_track": case.is_fast_track,
         "is_fast_track_eligible": bool(
             case.topic and case.topic.is_fast_track.get(case.source_code, False)
@@ -72,9 +79,7 @@ def case_truth(world: World, case: Case) -> dict[str, Any]:
         "bad_reason": case.bad_reason,
         "duplicate_of": duplicate,
         "external_number": case.external_number,
-        "parent_native_id": f"{case.wall_id}_{case.thread_of or case.parent_id}"
-        if case.kind == "comment"
-        else None,
+        "parent_native_id": _parent(case),
         "outcome": case.outcome,
         "resolution": decision(case),
         "rating": case.rating,

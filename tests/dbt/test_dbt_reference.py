@@ -66,6 +66,7 @@ def land(rows: RawRows, reference: Reference, cases: Iterable[dict[str, Any]]) -
             if case["source_code"] == "municipal_register" and case["outcome"] == "withdrawn"
             else None,
             due_at=None if is_message else last.get("due_at"),
+            is_59fz=case["is_59fz"],
             is_fast_track=case["is_fast_track"],
             topic=case["topic"],
             category=case["category"],
