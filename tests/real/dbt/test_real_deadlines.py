@@ -44,8 +44,8 @@ def built(warehouse: Warehouse, dbt: Dbt, real_data: Path) -> Dbt:
     return dbt
 
 
-def moment(text: str) -> datetime | None:
-    return datetime.strptime(text, MOMENT) if text else None
+def moment(text: str) -> datetime:
+    return datetime.strptime(text, MOMENT)
 
 
 def test_every_verdict_of_the_city_is_ours(
@@ -91,12 +91,11 @@ def test_cases_without_a_verdict_are_judged_by_the_same_rule(
     )
     assert found.keys() == empty.keys() != set()
     for number, row in empty.items():
-        target, closed = moment(row["TARGET_DT"]), moment(row["CLOSED_DT"])
-        assert target is not None
-        if closed is None:
+        target = moment(row["TARGET_DT"])
+        if not row["CLOSED_DT"]:
             expected = "overdue_open" if target < TAKEN else "open"
         else:
-            expected = "on_time" if closed <= target else "late"
+            expected = "on_time" if moment(row["CLOSED_DT"]) <= target else "late"
         assert found[number] == expected, number
 
 
@@ -110,14 +109,13 @@ def test_the_mart_counts_every_case_of_the_city_once(
         " from marts.mart_deadline_compliance where region_code = 'boston'"
     )
     due = [row for row in register.values() if row["TARGET_DT"]]
-    ended = [row for row in due if (moment(row["TARGET_DT"]) or TAKEN) <= TAKEN]
-    kept = sum(
-        1 for row in ended if row["CLOSED_DT"] and moment(row["CLOSED_DT"]) <= moment(row["TARGET_DT"])
-    )
+    ended = [row for row in due if moment(row["TARGET_DT"]) <= TAKEN]
+    closed = [row for row in ended if row["CLOSED_DT"]]
+    kept = sum(moment(row["CLOSED_DT"]) <= moment(row["TARGET_DT"]) for row in closed)
     assert cycles == len(register)
     assert undefined == len(register) - len(due)
     assert on_time == kept
-    # Closed after a term that lies ahead of the report is not possible; late or overdue is the rest.
+    # Late or overdue is the rest.
     assert cohort == len(ended)
     assert listed == cohort - on_time
     assert (mismatches, compared) == (0, sum(1 for row in due if row["OnTime_Status"]))
