@@ -13,6 +13,8 @@ from typing import Any
 import psycopg
 from psycopg.types.json import Jsonb
 
+from nlp.tables import ensure as ensure_nlp
+
 SOURCES = {
     "pos": ("pos_messages", "pos_cards", "pos_history"),
     "open311": ("open311_requests", "open311_services"),
@@ -73,6 +75,7 @@ def create_tables(loader_url: str, transformer_url: str) -> None:
             connection.execute("select raw.create_entity_table(%s)", [table])
     with psycopg.connect(transformer_url) as connection:
         connection.execute(NLP_TABLES)
+        ensure_nlp(connection)
 
 
 def record_key(source_code: str, region_code: str, entity: str, native_id: str) -> uuid.UUID:
