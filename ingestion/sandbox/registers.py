@@ -550,6 +550,28 @@ def correction_rows(world: World, region: str) -> Rows:
         ]
 
 
+def risk_decision_rows(world: World, region: str) -> Rows:
+    """One decision a yearly mass problem of the region, two days after it began."""
+    keeper = _Keeper(world, region, "risk_decisions")
+    spike = REGIONS[region].spike
+    block = world.catalog.topics[spike.topic_code].block_code
+    main = max(world.catalog.places[region], key=lambda place: place.population)
+    for year in range(keeper.first.year, keeper.now.year + 1):
+        begun = date(year, spike.month, spike.day)
+        at = datetime.combine(begun + timedelta(days=2), time(10, 30))
+        if begun < keeper.first or at > world.local_as_of[region]:
+            continue
+        rng = keeper.chance(begun)
+        yield [
+            f"{region}/{block}/{main.code}/pos/{begun:%Y-%m-%d}",
+            "Сообщить жителям, когда работы закончатся",
+            rng.choice(("Принят в работу", "Передан куратору")),
+            keeper.person("operator", rng.randrange(3)),
+            f"{at:%d.%m.%Y %H:%M}",
+            None,
+        ]
+
+
 Table = tuple[tuple[str, ...], Callable[[World, str], Rows]]
 _NOTE = "Примечание"
 TABLES: dict[str, Table] = {
@@ -658,5 +680,9 @@ TABLES: dict[str, Table] = {
             *("Кто решил", "Когда решено", _NOTE),
         ),
         correction_rows,
+    ),
+    "risk_decisions": (
+        (*("Ключ сигнала", "Предложение", "Решение", "Кто решил", "Когда решено"), _NOTE),
+        risk_decision_rows,
     ),
 }
