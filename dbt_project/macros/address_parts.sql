@@ -1,78 +1,45 @@
 {#- Words by which addresses tell the kind of a street, each with its one spelling. -#}
-{% macro street_kinds() -%}
-    {{ return({
-        'ул': 'ул|улица',
-        'пр-кт': 'пр-кт|пр-т|просп|проспект',
-        'проезд': 'пр-д|проезд',
-        'пер': 'пер|переулок',
-        'ш': 'ш|шоссе',
-        'пл': 'пл|площадь',
-        'б-р': 'б-р|бул|бульвар',
-        'наб': 'наб|набережная',
-        'мкр': 'мкр|мкрн|мкр-н|микрорайон',
-        'кв-л': 'кв-л|квартал',
-        'туп': 'туп|тупик',
-        'аллея': 'аллея',
-        'тракт': 'тракт',
-        'линия': 'линия',
-    }) }}
+{% macro street_kind(word) -%}
+    {%- set kinds = {
+        'ул': ['ул', 'улица'],
+        'пр-кт': ['пр-кт', 'пр-т', 'просп', 'проспект'],
+        'проезд': ['пр-д', 'проезд'],
+        'пер': ['пер', 'переулок'],
+        'ш': ['ш', 'шоссе'],
+        'пл': ['пл', 'площадь'],
+        'б-р': ['б-р', 'бул', 'бульвар'],
+        'наб': ['наб', 'набережная'],
+        'мкр': ['мкр', 'мкрн', 'мкр-н', 'микрорайон'],
+        'кв-л': ['кв-л', 'квартал'],
+        'туп': ['туп', 'тупик'],
+        'аллея': ['аллея'],
+        'тракт': ['тракт'],
+        'линия': ['линия'],
+    } -%}
+    case {{ word }}
+    {%- for kind, words in kinds.items() %}
+        {%- for one in words %}
+        when '{{ one }}' then '{{ kind }}'
+        {%- endfor %}
+    {%- endfor %}
+    end
 {%- endmacro %}
 
-{#- Any of these words, as an alternative of a regular expression. -#}
-{% macro any_street_kind() -%}
-    {{ street_kinds().values() | join('|') }}
+{#- A house as people write it: number, letter, fraction, building, structure. What stands after a
+    hyphen is a flat. -#}
+{% macro house_expression() -%}
+    ^(?:(дом|д|зд|здание|влд|владение|уч|стр|строение) )?(\d+)[ -]?([а-я](?![а-я]))?(?: ?/ ?(\d+) ?([а-я](?![а-я]))?)?(?: ?(?:корпус|корп|к) ?(\d+))?(?: ?(?:строение|стр|с) ?(\d+))?
 {%- endmacro %}
 
-{#- «улица Зелёная» and «зеленая ул.» are one street: its name and, in brackets, its kind where that
-    is not «ул». «ул. Набережная» is a street, whatever its name says. -#}
-{% macro street_key(part) -%}
-    {%- set street = '^(' ~ street_kinds()['ул'] ~ ')[.]?[ ]+|[ ]+(' ~ street_kinds()['ул'] ~ ')[.]?$' -%}
-    nullif(
-        btrim(
-            case
-                when {{ part }} ~ '{{ street }}'
-                    then regexp_replace({{ part }}, '{{ street }}', '')
-                else
-                    regexp_replace(
-                        {{ part }},
-                        '^({{ any_street_kind() }})[.]?[ ]+|[ ]+({{ any_street_kind() }})[.]?$',
-                        ''
-                    )
-                    || case
-                    {%- for kind, words in street_kinds().items() %}
-                        when {{ part }} ~ '^({{ words }})[.]?[ ]' then ' ({{ kind }})'
-                    {%- endfor %}
-                    {%- for kind, words in street_kinds().items() %}
-                        when {{ part }} ~ '[ ]({{ words }})[.]?$' then ' ({{ kind }})'
-                    {%- endfor %}
-                        else ''
-                    end
-            end
-        ),
-        ''
-    )
-{%- endmacro %}
-
-{#- «д. 12 А, кв. 5», «дом 12а» and «12А» are one house: 12а; «5 корп. 2» is 5к2. -#}
-{% macro house_key(part) -%}
-    nullif(
-        regexp_replace(
-            regexp_replace(
-                regexp_replace(
-                    regexp_replace(
-                        {{ part }},
-                        '^(дом|д|зд|здание|влд|владение|уч)\.?\s*'
-                        '|\s(кв|квартира|оф|офис|пом|подъезд)\.?\s*\d.*$',
-                        '', 'g'
-                    ),
-                    '\s*(корпус|корп|к)\.?\s*(?=\d)', 'к', 'g'
-                ),
-                '\s*(строение|стр)\.?\s*(?=\d)', 'с', 'g'
-            ),
-            '[\s.]+', '', 'g'
-        ),
-        ''
-    )
+{#- «д. 12 А, кв. 5», «дом 12а» and «12А» are one house: 12а; «5 корп. 2» is 5к2. Null where the
+    expression has not matched. -#}
+{% macro house_key(match) -%}
+    case when {{ match }}[1] in ('стр', 'строение') then 'с' else '' end
+            || {{ match }}[2]
+            || coalesce({{ match }}[3], '')
+            || coalesce('/' || {{ match }}[4] || coalesce({{ match }}[5], ''), '')
+            || coalesce('к' || {{ match }}[6], '')
+            || coalesce('с' || {{ match }}[7], '')
 {%- endmacro %}
 
 {#- Metres between two places some streets apart, on a plane that touches the earth between them. -#}

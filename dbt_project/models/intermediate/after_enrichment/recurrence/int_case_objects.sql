@@ -1,6 +1,8 @@
 -- The object that a case is about, as fine as its source tells: a house, else a place of some 200 m,
 -- else a street, else a municipality. Rules and limits: docs/decisions.md, "What counts as one object".
-{%- set any_kind = any_street_kind() %}
+-- Words are compared and not matched by expressions where that will do: PostgreSQL keeps 32 compiled
+-- expressions, and one more would have each of them compiled anew for every row. Each step is
+-- materialized: written into the next one it would be computed once a mention.
 {#- Cells of 138 m: two places in one are at most 200 m apart, also where a cell is widest. #}
 {%- set cell_m = 138 %}
 with cases as (
@@ -20,29 +22,32 @@ attributes as (
     from {{ ref('int_case_attributes') }}
 ),
 
-addressed as (
+-- Every spelling is read once: many cases are about one house.
+addressed as materialized (
     select
-        cases.case_id,
-        cases.region_code,
-        attributes.municipality_code,
-        lower(cases.address) as address,
-        regexp_split_to_array(
-            btrim(
-                regexp_replace(
-                    translate(lower(cases.address), 'ё№"«»', 'е    '), '\s+', ' ', 'g'
-                )
+        address as written,
+        lower(address) as address,
+        string_to_array(
+            replace(
+                replace(
+                    btrim(
+                        regexp_replace(
+                            translate(lower(address), 'ё№"«».', 'е     '), '\s+', ' ', 'g'
+                        )
+                    ),
+                    ' ,', ','
+                ),
+                ', ', ','
             ),
-            '\s*,\s*'
-        ) as parts,
-        -- 0, 0 is how systems write that they do not know.
-        case when cases.latitude <> 0 or cases.longitude <> 0 then cases.latitude end as latitude,
-        case when cases.latitude <> 0 or cases.longitude <> 0 then cases.longitude end
-            as longitude
-    from cases
-    inner join attributes on cases.case_id = attributes.case_id
+            ','
+        ) as parts
+    from (
+        select distinct address from cases
+        where address is not null
+    ) as spellings
 ),
 
-located as (
+located as materialized (
     select
         addressed.*,
         coalesce(
@@ -52,7 +57,7 @@ located as (
                 when
                     cardinality(addressed.parts) >= 2
                     and addressed.parts[cardinality(addressed.parts)]
-                    ~ '^((д|дом)\.?\s*)?\d{1,4}\s*[а-я]?(\s*[/-]\s*\d+\s*[а-я]?)?$'
+                    ~ '^(?:(?:д|дом) )?\d{1,4}[ -]?[а-я]?(?: ?/ ?\d+ ?[а-я]?)?$'
                     then cardinality(addressed.parts) - 1
             end
         ) as street_no
@@ -61,88 +66,159 @@ located as (
         lateral (
             select min(part_no)::int as street_no
             from unnest(addressed.parts) with ordinality as listed (part, part_no)
-            where part ~ '^({{ any_kind }})\.?\s|\s({{ any_kind }})\.?$'
+            where
+                {{ street_kind("split_part(part, ' ', 1)") }} is not null
+                or {{ street_kind("split_part(part, ' ', -1)") }} is not null
         ) as typed
 ),
 
-named as (
+worded as materialized (
     select
         located.*,
         located.parts[located.street_no] as street_part,
+        located.parts[located.street_no - 1] as settlement_part,
         located.parts[located.street_no + 1] as house_part,
         located.parts[located.street_no + 2] as building_part,
-        located.parts[located.street_no - 1] as settlement_part,
-        -- «730 Adams St  Dorchester»: the number goes before the street.
-        regexp_match(
-            located.address, '^(\d+[a-z]?(?:-\d+)?) ([a-z][a-z0-9.&''-]*(?: [a-z0-9.&''-]+)*)'
-        ) as foreign_match
+        {{ street_kind("split_part(located.parts[located.street_no], ' ', 1)") }} as first_kind,
+        {{ street_kind("split_part(located.parts[located.street_no], ' ', -1)") }} as last_kind,
+        split_part(located.parts[located.street_no - 1], ' ', 1) as first_word,
+        split_part(located.parts[located.street_no - 1], ' ', -1) as last_word
     from located
 ),
 
-parsed as (
+named as materialized (
     select
-        named.case_id,
-        named.region_code,
-        named.municipality_code,
-        named.latitude,
-        named.longitude,
-        named.foreign_match,
+        worded.*,
+        -- «ул. Набережная» and «Набережная ул.» are streets, whatever their name says.
         case
-            when named.house_part ~ '^((д|дом|зд|здание|влд|владение|стр|строение|уч)\.?\s*)?\d'
+            when worded.first_kind = 'ул' then 'first'
+            when worded.last_kind = 'ул' then 'last'
+            when worded.first_kind is not null then 'first'
+            when worded.last_kind is not null then 'last'
+        end as kind_stands,
+        -- «730 Adams St  Dorchester»: the number goes before the street.
+        case
+            when worded.street_no is null
                 then
-                    named.house_part
-                    || case
-                        when named.building_part ~ '^(корпус|корп|к|строение|стр)\.?\s*\d'
-                            then ' ' || named.building_part
-                        else ''
-                    end
-            -- A number at the end of the street's own part is the house: «ул. Мира 15».
-            else
-                substring(
-                    named.street_part
-                    from '\s((?:(?:д|дом)\.?\s*)?\d+\s?[а-я]?(?:[/-]\d+)?)$'
-                )
-        end as house_text,
-        regexp_replace(
-            named.street_part, '\s((д|дом)\.?\s*)?\d+\s?[а-я]?([/-]\d+)?$', ''
-        ) as street_text,
+                    regexp_match(
+                        worded.address,
+                        '^(\d+[a-z]?(?:-\d+)?) ([a-z][a-z0-9.&''-]*(?: [a-z0-9.&''-]+)*)'
+                    )
+        end as foreign_match,
         -- An index, a region or a district before a street is no settlement.
         case
             when
-                named.settlement_part !~ '^\d{5,6}$'
-                and named.settlement_part
-                !~ '(^|\s)(обл|область|край|респ|республика|р-н|район|округ|аобл|россия|рф)\.?(\s|$)'
-                then
-                    nullif(
-                        btrim(
-                            regexp_replace(
-                                named.settlement_part,
-                                '^(город|село|поселок|деревня|станица|хутор|пгт|рп|пос|дер|г|с|п|д|ст|х)\.?\s+',
-                                ''
-                            )
-                        ),
-                        ''
-                    )
+                worded.settlement_part ~ '^\d+$'
+                or worded.last_word in (
+                    'обл', 'область', 'край', 'респ', 'республика', 'р-н', 'район', 'округ', 'аобл'
+                )
+                or worded.first_word in ('респ', 'республика')
+                or worded.settlement_part in ('россия', 'рф')
+                then null
+            when
+                worded.first_word in (
+                    'г', 'город', 'с', 'село', 'п', 'пос', 'поселок', 'рп', 'пгт', 'д', 'дер',
+                    'деревня', 'ст', 'станица', 'х', 'хутор'
+                )
+                and worded.settlement_part <> worded.first_word
+                then substr(worded.settlement_part, length(worded.first_word) + 2)
+            else nullif(worded.settlement_part, '')
         end as settlement
+    from worded
+),
+
+stripped as materialized (
+    select
+        named.*,
+        case named.kind_stands
+            when 'first' then substr(named.street_part, position(' ' in named.street_part) + 1)
+            when 'last'
+                then
+                    left(
+                        named.street_part, -1 - length(split_part(named.street_part, ' ', -1))
+                    )
+            else named.street_part
+        end as full_name,
+        case named.kind_stands
+            when 'first' then named.first_kind when 'last' then named.last_kind else 'ул'
+        end as street_kind
     from named
 ),
 
-keyed as (
+split as materialized (
     select
-        case_id,
-        region_code,
-        municipality_code,
-        latitude,
-        longitude,
+        stripped.*,
+        case
+            when stripped.house_part ~ '^(?:(?:дом|д|зд|здание|влд|владение|уч|стр|строение) )?\d'
+                then
+                    stripped.house_part
+                    || case
+                        when stripped.building_part ~ '^(?:корпус|корп|к|строение|стр) ?\d'
+                            then ' ' || stripped.building_part
+                        else ''
+                    end
+        end as house_text,
+        -- «ул. Мира 15»: a number at the end of the street's own part may be the house.
+        regexp_match(
+            stripped.full_name,
+            '^(.*[^ ]) ((?:д |дом )?\d+ ?(?:[а-я](?![а-я]))?(?: ?/ ?\d+)?(?: ?(?:к|корп) ?\d+)?)$'
+        ) as name_match
+    from stripped
+),
+
+matched as materialized (
+    select
+        *,
+        case when house_text is null then coalesce(name_match[1], full_name) else full_name end
+            as plain_name,
+        regexp_match(coalesce(house_text, name_match[2]), '{{ house_expression() }}') as house_match
+    from split
+),
+
+parsed as materialized (
+    select
+        written,
         settlement,
         case
-            when street_text is not null then {{ street_key('street_text') }}
+            when street_part is not null
+                then
+                    nullif(plain_name, '')
+                    || case when street_kind <> 'ул' then ' (' || street_kind || ')' else '' end
             else foreign_match[2]
         end as street,
+        coalesce(foreign_match[1], {{ house_key('house_match') }}) as house
+    from matched
+),
+
+located_cases as (
+    select
+        cases.case_id,
+        cases.region_code,
+        attributes.municipality_code,
+        parsed.settlement,
+        parsed.street,
+        parsed.house,
+        -- 0, 0 is how systems write that they do not know.
+        case when cases.latitude <> 0 or cases.longitude <> 0 then cases.latitude end as latitude,
+        case when cases.latitude <> 0 or cases.longitude <> 0 then cases.longitude end
+            as longitude
+    from cases
+    inner join attributes on cases.case_id = attributes.case_id
+    left join parsed on cases.address = parsed.written
+),
+
+placed as (
+    select
+        *,
+        -- A street without a place may be in any town of the region.
         case
-            when street_text is not null then {{ house_key('house_text') }}
-            else foreign_match[1]
-        end as house,
+            when coalesce(municipality_code, settlement) is not null and street is not null
+                then
+                    concat_ws(
+                        '|', region_code, coalesce(municipality_code, ''),
+                        coalesce(settlement, ''), street
+                    )
+        end as street_place,
         case
             when latitude is not null and longitude is not null
                 then floor(latitude * 111320 / {{ cell_m }})::bigint
@@ -158,22 +234,7 @@ keyed as (
                         / {{ cell_m }}
                     )::bigint
         end as cell_column
-    from parsed
-),
-
-placed as (
-    select
-        *,
-        -- A street without a place may be in any town of the region.
-        case
-            when coalesce(municipality_code, settlement) is not null and street is not null
-                then
-                    concat_ws(
-                        '|', region_code, coalesce(municipality_code, ''),
-                        coalesce(settlement, ''), street
-                    )
-        end as street_place
-    from keyed
+    from located_cases
 )
 
 select
