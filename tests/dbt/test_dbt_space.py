@@ -112,7 +112,7 @@ def add_lumps(folder: Path) -> None:
                     **case,
                     "native_id": f"lump-{week}-{ordinal}",
                     "received_at": begun.isoformat(),
-                    "text": f"Третью неделю не работает, уже {week} раз писали, сосед {ordinal} тоже",
+                    "text": f"Третью неделю не работает, {week} раз писали, сосед {ordinal} тоже",
                     "address": None,
                     "applicant_id": f"lump-{ordinal}",
                     "outcome": "open",

@@ -29,7 +29,7 @@ module_labels as (
 slices as (
     {%- for period_kind, period_start in [('day', 'received_date'), ('month', 'month_date')] %}
         {%- set outer_loop = loop %}
-    {%- for a in range(dimensions | length) %}
+        {%- for a in range(dimensions | length) %}
             {%- set outer_a = loop %}
             {%- for b in ([0] + (range(a + 1, dimensions | length) | list) if a else [0]) %}
                 {%- if not (outer_loop.first and outer_a.first and loop.first) %}

@@ -7,6 +7,11 @@
 -- By how much cases exceed people in a slice of one or two dimensions. Only people who wrote more
 -- than once in the period make a row, so this stays small where all slices would be many times the
 -- cases. People = cases with a known applicant, less the surplus: exact, for each slice of its own.
+{%- set names = "'', '" ~ (cube_dimensions() | join("', '")) ~ "'" %}
+{%- set values = [] %}
+{%- for dimension in cube_dimensions() %}
+    {%- do values.append("coalesce(repeated." ~ dimension ~ ", '-')") %}
+{%- endfor %}
 with cases as (
     select * from {{ ref('fct_counted_cases') }}
     where applicant_key is not null
@@ -50,26 +55,14 @@ slices as (
         seconds.value as value_b
     from repeated
     cross join
-        lateral (
-            values
-            (0, '', '')
-            {%- for dimension in cube_dimensions() %}
-                ,
-                ({{ loop.index }}, '{{ dimension }}', coalesce(repeated.{{ dimension }}, '-'))
-                                            {%- endfor %}
-        ) as firsts (ordinal, dimension, value)
+        lateral unnest(array[{{ names }}], array['', {{ values | join(', ') }}])
+        with ordinality as firsts (dimension, value, ordinal)
     cross join
-        lateral (
-            values
-            (0, '', '')
-            {%- for dimension in cube_dimensions() %}
-                ,
-                ({{ loop.index }}, '{{ dimension }}', coalesce(repeated.{{ dimension }}, '-'))
-                                            {%- endfor %}
-        ) as seconds (ordinal, dimension, value)
+        lateral unnest(array[{{ names }}], array['', {{ values | join(', ') }}])
+        with ordinality as seconds (dimension, value, ordinal)
     where
-        firsts.ordinal < seconds.ordinal and firsts.ordinal > 0
-        or seconds.ordinal = 0
+        (firsts.ordinal > 1 and firsts.ordinal < seconds.ordinal)
+        or seconds.ordinal = 1
 ),
 
 by_applicant as (
