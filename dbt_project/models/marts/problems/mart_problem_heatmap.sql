@@ -126,7 +126,7 @@ measured as (
             cells.region_code = observed.region_code
             and cells.block_code = observed.block_code
             and cells.week_start = observed.week_start
-            and cells.municipality_code is not distinct from observed.municipality_code
+            and coalesce(cells.municipality_code, '-') = coalesce(observed.municipality_code, '-')
     left join populated
         on
             cells.region_code = populated.region_code

@@ -116,7 +116,7 @@ before as (
         on
             cells.region_code = earlier.region_code
             and cells.block_code = earlier.block_code
-            and cells.municipality_code is not distinct from earlier.municipality_code
+            and coalesce(cells.municipality_code, '-') = coalesce(earlier.municipality_code, '-')
             and cells.month_date > earlier.month_date
             and earlier.month_date >= cells.month_date - interval '3 months'
     group by cells.month_date, cells.region_code, cells.block_code, cells.municipality_code
@@ -270,7 +270,7 @@ left join before
         cells.month_date = before.month_date
         and cells.region_code = before.region_code
         and cells.block_code = before.block_code
-        and cells.municipality_code is not distinct from before.municipality_code
+        and coalesce(cells.municipality_code, '-') = coalesce(before.municipality_code, '-')
 left join populated
     on
         cells.region_code = populated.region_code
@@ -285,11 +285,11 @@ left join topics
         cells.month_date = topics.month_date
         and cells.region_code = topics.region_code
         and cells.block_code = topics.block_code
-        and cells.municipality_code is not distinct from topics.municipality_code
+        and coalesce(cells.municipality_code, '-') = coalesce(topics.municipality_code, '-')
 left join leading_causes
     on
         cells.month_date = leading_causes.month_date
         and cells.region_code = leading_causes.region_code
         and cells.block_code = leading_causes.block_code
-        and cells.municipality_code is not distinct from leading_causes.municipality_code
+        and coalesce(cells.municipality_code, '-') = coalesce(leading_causes.municipality_code, '-')
 left join module_labels on cells.region_code = module_labels.region_code

@@ -122,35 +122,48 @@ threads as (
     having count(distinct applicant_key) >= 20
 ),
 
+heated as (
+    select messages.*
+    from messages
+    inner join threads
+        on
+            messages.region_code = threads.region_code
+            and messages.source_code = threads.source_code
+            and messages.parent_native_id = threads.parent_native_id
+),
+
+crowds as (
+    select
+        heated.region_code,
+        heated.source_code,
+        heated.parent_native_id,
+        heated.case_id,
+        heated.received_at
+    from heated
+    inner join heated as others
+        on
+            heated.region_code = others.region_code
+            and heated.source_code = others.source_code
+            and heated.parent_native_id = others.parent_native_id
+            and heated.received_at >= others.received_at
+            and heated.received_at - interval '24 hours' < others.received_at
+    group by
+        heated.region_code,
+        heated.source_code,
+        heated.parent_native_id,
+        heated.case_id,
+        heated.received_at
+    having count(distinct others.applicant_key) >= 20
+),
+
 -- The comment with which the authors of the last 24 hours became twenty.
 crowded as (
-    select distinct on (threads.region_code, threads.source_code, threads.parent_native_id)
-        messages.case_id,
-        messages.received_at
-    from threads
-    inner join messages
-        on
-            threads.region_code = messages.region_code
-            and threads.source_code = messages.source_code
-            and threads.parent_native_id = messages.parent_native_id
-    cross join
-        lateral (
-            select count(distinct others.applicant_key) as authors
-            from messages as others
-            where
-                others.region_code = messages.region_code
-                and others.source_code = messages.source_code
-                and others.parent_native_id = messages.parent_native_id
-                and others.received_at > messages.received_at - interval '24 hours'
-                and others.received_at <= messages.received_at
-        ) as recent
-    where recent.authors >= 20
+    select distinct on (region_code, source_code, parent_native_id)
+        case_id,
+        received_at
+    from crowds
     order by
-        threads.region_code asc,
-        threads.source_code asc,
-        threads.parent_native_id asc,
-        messages.received_at asc,
-        messages.case_id asc
+        region_code asc, source_code asc, parent_native_id asc, received_at asc, case_id asc
 ),
 
 -- The first word of the body to the applicant, interim or final, against the term of the cycle.
