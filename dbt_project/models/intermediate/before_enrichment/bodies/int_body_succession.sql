@@ -15,7 +15,7 @@ successors as (
     from register
     cross join
         lateral regexp_split_to_table(register.predecessor_body_code, '\s*,\s*')
-        as named (predecessor_code)
+            as named (predecessor_code)
 )
 
 select
