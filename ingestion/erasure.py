@@ -262,7 +262,17 @@ class _Work:
         found = _Found(Erasure(asked=len(identities)))
         found.asked = sorted({self._vault.pseudonym(one.kind, one.value) for one in identities})
         known = connection.execute(
-            "select pseudonym, first_load_id from vault.identities where pseudonym = any(%s)",
+            """
+            -- Loads that ran beside the first one may have brought the identity too.
+            select i.pseudonym, least(i.first_load_id, (
+                select min(l.load_id)
+                from ops.loads as l
+                where l.finished_at >= first.started_at
+            ))
+            from vault.identities as i
+            left join ops.loads as first on first.load_id = i.first_load_id
+            where i.pseudonym = any(%s)
+            """,
             [found.asked],
         ).fetchall()
         found.outcome.identities = len(known)

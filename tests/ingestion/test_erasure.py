@@ -167,6 +167,23 @@ def test_nothing_of_an_erased_person_can_be_read_any_more(registry: Registry) ->
     assert len(done.quarantine) == 1
 
 
+def test_a_record_of_a_load_that_ran_beside_the_one_known_to_the_vault_is_found(
+    registry: Registry, tmp_path: Path
+) -> None:
+    slow, fast = registry.deliver(PETROVA), registry.deliver(PETROVA, {**PETROVA, "id": "9"})
+    with psycopg.connect(registry.platform.warehouse.url("owner")) as owner:
+        # The vault keeps the load that committed first, and the other one has the smaller number.
+        owner.execute("update vault.identities set first_load_id = %s", [fast[-1].load_id])
+        owner.execute(
+            "update ops.loads set finished_at = clock_timestamp() where load_id = any(%s)",
+            [[load.load_id for load in slow]],
+        )
+    done = registry.erase(Identity("phone", PHONE))
+    # Two appeals, each a message and a card.
+    assert done.records == 4
+    assert "222-33-44" not in registry.everything()
+
+
 def test_what_the_marts_count_stays(registry: Registry) -> None:
     registry.deliver(PETROVA, {**PETROVA, "id": "4", "text": "Ещё"}, SOMEBODY)
     before = registry.cards()
@@ -424,7 +441,7 @@ def test_every_text_of_a_case_was_looked_at_by_somebody() -> None:
     harmless = {
         *("native_id", "kind", "status", "stage", "source_verdict", "topic", "category"),
         *("subcategory", "fact", "received_body", "body", "channel", "municipality", "regime"),
-        *("exclusion", "resolution"),
+        *("exclusion", "resolution", "priority"),
         *("external_number", "applicant_key", "author_key", "parent_native_id"),
     }
     texts = {
