@@ -12,7 +12,7 @@ EACH_HOME = if [ -n "$$TSUR_HOME" ]; then set -- "$$TSUR_HOME"; \
 	  TSUR_HOME="$$home" PYTHONPATH="$(CURDIR)"
 
 # Of the whole suite the end-to-end tests run beside the others.
-SIDE_BY_SIDE = --numprocesses 2 --dist loadgroup --no-loadscope-reorder
+SIDE_BY_SIDE = --numprocesses 2 --dist loadscope --no-loadscope-reorder
 
 .PHONY: help demo demo-real test lint env stop clean
 

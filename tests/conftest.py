@@ -11,11 +11,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import psycopg
 import pytest
 from psycopg import sql
 from pytest_socket import socket_allow_hosts
+from xdist.scheduler.loadscope import LoadScopeScheduling
 
 from stack.database import Warehouse
 from stack.postgres import PostgresServer, free_port
@@ -116,17 +118,27 @@ def _is_end_to_end(item: pytest.Item) -> bool:
     return "tests/e2e/" in item.nodeid
 
 
-# First: the plugin that spreads the tests reads the groups in the same hook.
-@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     items.sort(key=_stage)
-    if not hasattr(config, "workerinput"):
-        return
-    # Side by side: the end-to-end tests mostly wait, so one worker begins with them. A module stays
-    # together, for its warehouse is made once.
-    items.sort(key=lambda item: not _is_end_to_end(item))
-    for item in items:
-        if item.get_closest_marker("xdist_group") is not None:
-            continue
-        group = "e2e" if _is_end_to_end(item) else item.location[0]
-        item.add_marker(pytest.mark.xdist_group(group))
+    if hasattr(config, "workerinput"):
+        # Side by side: the end-to-end tests mostly wait, so one worker begins with them.
+        items.sort(key=lambda item: not _is_end_to_end(item))
+
+
+# Modules that share what takes minutes to make.
+_TOGETHER = {
+    "tests/dbt/test_access.py": "a built sandbox",
+    "tests/dbt/test_publication.py": "a built sandbox",
+}
+
+
+class _ModulesTogether(LoadScopeScheduling):
+    """A module stays on one worker, for its warehouse is made once; so do all end-to-end tests."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        module = nodeid.partition("::")[0]
+        return "e2e" if module.startswith("tests/e2e/") else _TOGETHER.get(module, module)
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> LoadScopeScheduling:
+    return _ModulesTogether(config, log)

@@ -18,7 +18,7 @@ from stack.database import Warehouse, with_credentials
 from tests.conftest import copied
 
 # One worker builds the sandbox for this module and for that on publications.
-pytestmark = [pytest.mark.server, pytest.mark.slow, pytest.mark.xdist_group("built_sandbox")]
+pytestmark = [pytest.mark.server, pytest.mark.slow]
 
 
 @pytest.fixture(scope="module")

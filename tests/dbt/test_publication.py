@@ -42,7 +42,7 @@ from tests.conftest import copied
 from tests.reference.marts_reference import Reference
 
 # One worker builds the sandbox for this module and for that on access.
-pytestmark = [pytest.mark.server, pytest.mark.slow, pytest.mark.xdist_group("built_sandbox")]
+pytestmark = [pytest.mark.server, pytest.mark.slow]
 
 LATER = datetime.fromisoformat("2027-03-01T06:00:00+03:00")
 BUILD = ("build", "--quiet", "--exclude-resource-type", "test", "unit_test")
