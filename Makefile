@@ -11,9 +11,6 @@ EACH_HOME = if [ -n "$$TSUR_HOME" ]; then set -- "$$TSUR_HOME"; \
 	for home in "$$@"; do [ -e "$$home/home.json" ] || continue; \
 	  TSUR_HOME="$$home" PYTHONPATH="$(CURDIR)"
 
-# Of the whole suite the end-to-end tests run beside the others.
-SIDE_BY_SIDE = --numprocesses 2 --dist loadscope --no-loadscope-reorder
-
 .PHONY: help demo demo-real test lint env stop clean
 
 help: ## this list
@@ -30,7 +27,7 @@ demo-real: env ## the same line on real files: make demo-real DATA=folder
 
 test: env ## every test; browser tests skip without chromium
 	@$(PYTHON) stack/environments.py development
-	@$(PLATFORM)/python -m pytest $(if $(ARGS),,$(SIDE_BY_SIDE)) $(ARGS)
+	@$(PLATFORM)/python -m pytest $(ARGS)
 
 lint: ## ruff, sqlfluff, yamllint, mypy
 	@$(PYTHON) stack/environments.py development

@@ -8,16 +8,13 @@ import secrets
 import shutil
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import psycopg
 import pytest
 from psycopg import sql
 from pytest_socket import socket_allow_hosts
-from xdist.scheduler.loadscope import LoadScopeScheduling
 
 from stack.database import Warehouse
 from stack.postgres import PostgresServer, free_port
@@ -59,13 +56,13 @@ def warehouse_template(postgres_server: PostgresServer) -> Warehouse:
     return template
 
 
-@contextmanager
-def copied(template: Warehouse) -> Iterator[Warehouse]:
-    """A copy of a warehouse on the same server, gone afterwards."""
-    copy = replace(template, database=f"test_{os.getpid()}_{next(_numbers)}")
+@pytest.fixture(scope="module")
+def warehouse(warehouse_template: Warehouse) -> Iterator[Warehouse]:
+    """A migrated, empty warehouse of the module's own."""
+    copy = replace(warehouse_template, database=f"test_{os.getpid()}_{next(_numbers)}")
     names = {
         "copy": sql.Identifier(copy.database),
-        "template": sql.Identifier(template.database),
+        "template": sql.Identifier(warehouse_template.database),
     }
     with psycopg.connect(copy.admin_url, autocommit=True) as connection:
         statement = "create database {copy} template {template} owner tsur_owner"
@@ -74,13 +71,6 @@ def copied(template: Warehouse) -> Iterator[Warehouse]:
     yield copy
     with psycopg.connect(copy.admin_url, autocommit=True) as connection:
         connection.execute(sql.SQL("drop database {copy} with (force)").format(**names))
-
-
-@pytest.fixture(scope="module")
-def warehouse(warehouse_template: Warehouse) -> Iterator[Warehouse]:
-    """A migrated, empty warehouse of the module's own."""
-    with copied(warehouse_template) as copy:
-        yield copy
 
 
 def real_data_folder() -> Path | None:
@@ -102,43 +92,16 @@ def real_data() -> Path:
 _STAGES = ("server", "real", "slow", "e2e", "browser")
 
 
-def _stage(item: pytest.Item) -> int:
-    if _is_end_to_end(item):
-        return len(_STAGES)
-    fixtures = getattr(item, "fixturenames", ())
-    names = {marker.name for marker in item.iter_markers()}
-    if {"postgres_server", "warehouse"} & set(fixtures):
-        names.add("server")
-    if "real_data" in fixtures:
-        names.add("real")
-    return max((_STAGES.index(name) + 1 for name in names if name in _STAGES), default=0)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    def stage(item: pytest.Item) -> int:
+        if "tests/e2e/" in item.nodeid:
+            return len(_STAGES)
+        fixtures = getattr(item, "fixturenames", ())
+        names = {marker.name for marker in item.iter_markers()}
+        if {"postgres_server", "warehouse"} & set(fixtures):
+            names.add("server")
+        if "real_data" in fixtures:
+            names.add("real")
+        return max((_STAGES.index(name) + 1 for name in names if name in _STAGES), default=0)
 
-
-def _is_end_to_end(item: pytest.Item) -> bool:
-    return "tests/e2e/" in item.nodeid
-
-
-def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    items.sort(key=_stage)
-    if hasattr(config, "workerinput"):
-        # Side by side: the end-to-end tests mostly wait, so one worker begins with them.
-        items.sort(key=lambda item: not _is_end_to_end(item))
-
-
-# Modules that share what takes minutes to make.
-_TOGETHER = {
-    "tests/dbt/test_access.py": "a built sandbox",
-    "tests/dbt/test_publication.py": "a built sandbox",
-}
-
-
-class _ModulesTogether(LoadScopeScheduling):
-    """A module stays on one worker, for its warehouse is made once; so do all end-to-end tests."""
-
-    def _split_scope(self, nodeid: str) -> str:
-        module = nodeid.partition("::")[0]
-        return "e2e" if module.startswith("tests/e2e/") else _TOGETHER.get(module, module)
-
-
-def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> LoadScopeScheduling:
-    return _ModulesTogether(config, log)
+    items.sort(key=stage)

@@ -180,7 +180,8 @@ def test_the_clause_of_the_region_s_act_is_told_and_its_absence_too(small: Sourc
         cells = template(small, region)["Пояснения"]["A"]
         return "\n".join(str(cell.value) for cell in cells)
 
-    assert "Тамбовская область: Распоряжение от 22.10.2020 № 747-р, 3.1.6" in notes("tambov")
+    act = "Распоряжение администрации Тамбовской области от 22.10.2020 № 747-р"
+    assert f"Тамбовская область: {act}, 3.1.6" in notes("tambov")
     assert "Псковская область: вне положения" in notes("pskov")
 
 
