@@ -55,8 +55,6 @@ def airflow_environment(settings: Settings) -> dict[str, str]:
         "DAG_PROCESSOR__MIN_FILE_PROCESS_INTERVAL": "60",
         "DAG_PROCESSOR__PARSING_PROCESSES": "1",
         "SCHEDULER__ENABLE_HEALTH_CHECK": "False",
-        "COSMOS__ENABLE_TELEMETRY": "False",
-        "COSMOS__ENABLE_CACHE": "False",
         "USAGE_DATA_COLLECTION__ENABLED": "False",
         "FAB__UPDATE_FAB_PERMS": "True",
     }

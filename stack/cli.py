@@ -9,6 +9,7 @@ import os
 import shlex
 import sys
 import tempfile
+from collections import Counter
 from dataclasses import asdict
 from datetime import date, datetime, timedelta
 from pathlib import Path
@@ -56,6 +57,8 @@ app.add_typer(bench_app, name="bench")
 app.add_typer(publication_app, name="publication")
 app.add_typer(official_app, name="official")
 app.add_typer(audit_app, name="audit")
+
+_SLOWEST_SHOWN = 15
 
 console = Console(stderr=True, highlight=False)
 Json = Annotated[bool, typer.Option("--json", help="Machine-readable output.")]
@@ -420,17 +423,53 @@ def build(
     select: Annotated[list[str] | None, typer.Option(help="dbt selection. Repeatable.")] = None,
     full_refresh: Annotated[bool, typer.Option("--full-refresh")] = False,
     as_of: AsOf = None,
+    last: Annotated[
+        bool, typer.Option("--last", help="Build nothing; show what the newest run did.")
+    ] = False,
+    as_json: Json = False,
 ) -> None:
     """dbt: seeds, models, tests. Example: tsur build --select mart_agency_rating"""
     from stack import pipeline
 
-    arguments = ["build", *(item for one in select or [] for item in ("--select", one))]
-    if full_refresh:
-        arguments.append("--full-refresh")
-    settings = _home()
-    if as_of:
-        settings = Settings(home=settings.home, as_of={**settings.as_of, **_parse_as_of(as_of)})
-    pipeline.run_dbt(settings, *arguments, show=True)
+    _home()
+    if last:
+        rows = pipeline.last_build()
+        if as_json:
+            _print_json(rows)
+        else:
+            _print_build(rows)
+        return
+    if as_json:
+        raise typer.BadParameter("with --last", param_hint="--json")
+    pipeline.build_models(
+        *(select or []), full_refresh=full_refresh, as_of=_parse_as_of(as_of) or None
+    )
+
+
+def _print_build(rows: list[dict[str, Any]]) -> None:
+    """All that is not well, and the slowest nodes."""
+    if not rows:
+        console.print("dbt has built nothing in this home yet.")
+        return
+    first, well = rows[0], {"success", "pass", "no-op"}
+    shown = [row for row in rows if row["status"] not in well]
+    shown += [row for row in rows if row["status"] in well][:_SLOWEST_SHOWN]
+    counts = Counter(row["status"] for row in rows)
+    summary = ", ".join(f"{count} {status}" for status, count in counts.most_common())
+    started = first["run_started_at"].astimezone()
+    _print_table(
+        [
+            {
+                "status": row["status"],
+                "node": f"{row['resource_type']} {row['name']}",
+                "seconds": row["seconds"],
+                "rows": row["rows_affected"],
+                "message": row["message"],
+            }
+            for row in shown
+        ],
+        f"{first['airflow_run_id'] or 'tsur build'}, {started:%Y-%m-%d %H:%M:%S}: {summary}",
+    )
 
 
 @app.command()

@@ -8,11 +8,11 @@ Heavy imports stay inside the functions: the dag-processor imports this module f
 from __future__ import annotations
 
 import csv
+import json
 import logging
 import os
 import re
 import shutil
-import subprocess
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, replace
@@ -360,43 +360,66 @@ def expect_loads(settings: Settings) -> int:
         return write_expected(connection, enabled_sources(settings))
 
 
-def dbt_manifest() -> Path:
-    """What Cosmos draws the models from; `tsur up` writes it."""
-    return get_settings().dbt_target / "manifest.json"
-
-
 def dbt_variables(settings: Settings | None = None) -> dict[str, Any]:
     """The variables of every dbt run in this home."""
     as_of = (settings or get_settings()).as_of_variable
     return {"as_of": as_of} if as_of else {}
 
 
-def run_dbt(settings: Settings, *arguments: str, show: bool = False) -> None:
-    """dbt in a process of its own; output to the terminal or to `logs/dbt.log`."""
-    import json
+def build_models(
+    *selected: str,
+    full_refresh: bool = False,
+    as_of: Mapping[str, datetime] | None = None,
+    airflow_run_id: str | None = None,
+) -> dict[str, int]:
+    """Seeds, models and their tests of a selection (all without one), in one run of dbt.
 
-    command = [str(settings.platform_python.with_name("dbt")), *arguments]
-    command += ["--project-dir", str(DBT_PROJECT), "--profiles-dir", str(DBT_PROJECT)]
+    A test that fails stops what stands behind its models. Returns how many nodes ended in which
+    status; each is a row of `audit.dbt_results`. `as_of` stands above that of the home, by region.
+    Raises BuildFailed naming the nodes that failed.
+    """
+    from stack.dbt_build import build
+
+    settings = get_settings()
+    environment = dbt_environment(settings)
+    database_url = warehouse_of(settings).url("transformer")
+    if as_of:
+        settings = Settings(home=settings.home, as_of={**settings.as_of, **as_of})
+        # With other variables dbt reads the whole project anew; what it knows of the home stays.
+        environment["DBT_TARGET_PATH"] = str(settings.dbt_target.with_name("as_of"))
+    arguments = [item for one in selected for item in ("--select", one)]
+    if full_refresh:
+        arguments.append("--full-refresh")
+    return build(
+        [*arguments, *_dbt_arguments(settings)],
+        environment=environment,
+        database_url=database_url,
+        airflow_run_id=airflow_run_id,
+    )
+
+
+def last_build() -> list[dict[str, Any]]:
+    """Every node of the newest run of dbt: what went wrong first, then the slowest first."""
+    from stack.dbt_build import last_run
+
+    return last_run(warehouse_of(get_settings()).url("auditor"))
+
+
+def run_dbt(settings: Settings, *command: str) -> None:
+    """What builds nothing (`parse`, `docs`), in a process of its own that prints to a log."""
+    run_logged(
+        [str(settings.platform_python.with_name("dbt")), *command, *_dbt_arguments(settings)],
+        {**os.environ, **dbt_environment(settings)},
+        settings.home / "logs" / f"dbt-{command[0]}.log",
+        f"dbt {command[0]}",
+    )
+
+
+def _dbt_arguments(settings: Settings) -> list[str]:
+    """The same for every run of a home: with other variables dbt reads the whole project anew."""
+    arguments = ["--project-dir", str(DBT_PROJECT), "--profiles-dir", str(DBT_PROJECT)]
     variables = dbt_variables(settings)
-    if variables and arguments[0] in {"build", "run", "test", "parse", "compile", "docs", "seed"}:
-        command += ["--vars", json.dumps(variables)]
-    log = settings.home / "logs" / "dbt.log"
-    log.parent.mkdir(parents=True, exist_ok=True)
-    environment = {**os.environ, **dbt_environment(settings)}
-    with log.open("ab") as output:
-        result = subprocess.run(
-            command,
-            stdout=None if show else output,
-            stderr=None if show else output,
-            env=environment,
-            cwd=REPOSITORY,
-            check=False,
-        )
-    if result.returncode != 0:
-        tail = "" if show else "\n" + "\n".join(log.read_text(errors="replace").splitlines()[-12:])
-        raise PipelineError(
-            f"dbt {arguments[0]} failed with exit code {result.returncode}. Its log is {log}{tail}"
-        )
+    return [*arguments, *(["--vars", json.dumps(variables)] if variables else [])]
 
 
 def source_freshness() -> dict[str, int]:
@@ -698,7 +721,9 @@ def apply_retention() -> dict[str, int]:
 
 
 def prune() -> dict[str, int]:
-    """Delete logs and Airflow's run metadata older than `log_days`; returns what was deleted."""
+    """Delete logs, Airflow's run metadata and results of dbt older than `log_days`; the counts."""
+    from stack.dbt_build import forget_results
+
     settings = get_settings()
     oldest = time.time() - settings.log_days * 86400
     removed = 0
@@ -719,4 +744,5 @@ def prune() -> dict[str, int]:
         settings.home / "logs" / "airflow-clean.log",
         "Deleting old metadata of Airflow",
     )
-    return {"log_files": removed}
+    forgotten = forget_results(warehouse_of(settings).url("transformer"), moment)
+    return {"log_files": removed, "dbt_results": forgotten}
