@@ -6,6 +6,7 @@ of the nodes, what PostgreSQL said and what to do.
 
 from __future__ import annotations
 
+import gc
 import hashlib
 import os
 import re
@@ -40,7 +41,8 @@ class BuildFailed(RuntimeError):
 class NodeResult:
     """What one run did with one node. `seconds` are 0 and `started_at` None where it was skipped.
 
-    `message` is dbt's, with the words of PostgreSQL in it; `path` is the compiled SQL, if any.
+    `rows_affected` of a test are those that break it. `message` is dbt's, with the words of
+    PostgreSQL in it; `path` is the compiled SQL, if any.
     """
 
     unique_id: str
@@ -59,7 +61,9 @@ class NodeResult:
         node: Any = result.node
         compiled = getattr(node, "compiled_code", None)
         begun = [step.started_at for step in result.timing if step.started_at is not None]
-        affected = result.adapter_response.get("rows_affected")
+        # What a test asks is one row; what matters is how many it found.
+        is_test = result.failures is not None
+        affected = result.failures if is_test else result.adapter_response.get("rows_affected")
         return cls(
             unique_id=node.unique_id,
             name=node.name,
@@ -90,10 +94,14 @@ def build(
     """
     started_at = datetime.now(UTC)
     with _surroundings(environment):
+        from dbt.adapters.factory import reset_adapters
         from dbt.cli.main import dbtRunner
         from dbt_common.invocation import get_invocation_id
 
         done = dbtRunner().invoke(["build", *arguments])
+        # A task of Airflow ends at once, and the locks that dbt still held would be told as errors.
+        reset_adapters()
+        gc.collect()
     if done.exception is not None and not isinstance(done.exception, Exception):
         # Somebody stops this process; dbt keeps what it catches.
         raise done.exception

@@ -447,7 +447,8 @@ def enrich_texts(progress: Callable[[int, int], None] | None = None) -> dict[str
 def write_dictionary() -> Path:
     """The data dictionary: dbt's static documentation, one HTML page."""
     settings = get_settings()
-    run_dbt(settings, "docs", "generate", "--static")
+    # What the builds have compiled is there; compiling all tests again would take a minute.
+    run_dbt(settings, "docs", "generate", "--static", "--no-compile")
     folder = settings.pages_folder / "dictionary"
     folder.mkdir(parents=True, exist_ok=True)
     page = folder / "index.html"
@@ -502,7 +503,8 @@ def _dbt_runner(settings: Settings) -> RunDbt:
     from stack.publication import dbt_runner
 
     environment = {**os.environ, **dbt_environment(settings)}
-    return dbt_runner(settings.platform_python.with_name("dbt"), environment)
+    program = settings.platform_python.with_name("dbt")
+    return dbt_runner(program, environment, dbt_variables(settings))
 
 
 # --- quality -------------------------------------------------------------------------------------

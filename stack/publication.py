@@ -45,12 +45,20 @@ RunDbt = Callable[[Sequence[str], Path, str, Path], None]
 Tell = Callable[[str], None]
 
 
-def dbt_runner(program: Path, environment: Mapping[str, str]) -> RunDbt:
-    """Runs dbt in a process of its own; raises PublicationError with the end of what it said."""
+def dbt_runner(
+    program: Path, environment: Mapping[str, str], variables: Mapping[str, Any]
+) -> RunDbt:
+    """Runs dbt in a process of its own; raises PublicationError with the end of what it said.
+
+    `environment` and `variables` are those of the warehouse's own builds: what dbt has read of
+    the project for them it need not read again.
+    """
+    known = Path(environment["DBT_TARGET_PATH"]) / "partial_parse.msgpack"
 
     def run(arguments: Sequence[str], project: Path, database: str, target: Path) -> None:
+        given = ["--vars", json.dumps(variables)] if variables and "--vars" not in arguments else []
         done = subprocess.run(
-            [str(program), *arguments],
+            [str(program), *arguments, *given],
             env={
                 **environment,
                 "TSUR_PG_DATABASE": database,
@@ -58,6 +66,7 @@ def dbt_runner(program: Path, environment: Mapping[str, str]) -> RunDbt:
                 "DBT_PROFILES_DIR": str(project),
                 "DBT_TARGET_PATH": str(target),
                 "DBT_LOG_PATH": str(target.with_name("logs")),
+                "DBT_PARTIAL_PARSE_FILE_PATH": str(known),
             },
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,

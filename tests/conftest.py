@@ -58,9 +58,9 @@ def warehouse_template(postgres_server: PostgresServer) -> Warehouse:
 
 
 @contextmanager
-def copied(template: Warehouse) -> Iterator[Warehouse]:
+def copied(template: Warehouse, name: str | None = None) -> Iterator[Warehouse]:
     """A copy of a warehouse on the same server, gone afterwards."""
-    copy = replace(template, database=f"test_{os.getpid()}_{next(_numbers)}")
+    copy = replace(template, database=name or f"test_{os.getpid()}_{next(_numbers)}")
     names = {
         "copy": sql.Identifier(copy.database),
         "template": sql.Identifier(template.database),
@@ -79,6 +79,12 @@ def warehouse(warehouse_template: Warehouse) -> Iterator[Warehouse]:
     """A migrated, empty warehouse of the module's own."""
     with copied(warehouse_template) as copy:
         yield copy
+
+
+@pytest.fixture(scope="session")
+def dbt_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where dbt leaves its artefacts; shared, so that the project is read once."""
+    return tmp_path_factory.mktemp("dbt")
 
 
 def real_data_folder() -> Path | None:

@@ -8,6 +8,7 @@ from typing import Any
 
 import psycopg
 import pytest
+from dbt_runs import DATABASE
 from psycopg import sql
 from test_dbt_reference import AS_OF
 
@@ -17,14 +18,13 @@ from stack.access import hide_block, show_block
 from stack.database import Warehouse, with_credentials
 from tests.conftest import copied
 
-# One worker builds the sandbox for this module and for that on publications.
 pytestmark = [pytest.mark.server, pytest.mark.slow]
 
 
 @pytest.fixture(scope="module")
 def warehouse(built_sandbox: Warehouse) -> Iterator[Warehouse]:
     """The built sandbox, with four officials of different rights and one who had some."""
-    with copied(built_sandbox) as copy:
+    with copied(built_sandbox, DATABASE) as copy:
         url = copy.url("owner")
         show_block(url, "physician", region="tambov", block="HEALTH", by="test")
         show_block(url, "two blocks", region="pskov", block="HCS", by="test")

@@ -13,8 +13,8 @@ from typing import Any
 
 import psycopg
 import pytest
-from conftest import PROJECT, dbt_environment
-from dbt_runs import Dbt, Query
+import yaml
+from dbt_runs import DATABASE, PROJECT, VARIABLES, Dbt, Query, dbt_environment
 from raw_rows import RawRows
 from test_dbt_reference import land
 from typer.testing import CliRunner
@@ -41,7 +41,6 @@ from stack.publication import (
 from tests.conftest import copied
 from tests.reference.marts_reference import Reference
 
-# One worker builds the sandbox for this module and for that on access.
 pytestmark = [pytest.mark.server, pytest.mark.slow]
 
 LATER = datetime.fromisoformat("2027-03-01T06:00:00+03:00")
@@ -53,13 +52,14 @@ RATING = {"mart": "mart_agency_rating", "region": "chelyabinsk", "period": "2025
 @pytest.fixture(scope="module")
 def warehouse(built_sandbox: Warehouse) -> Iterator[Warehouse]:
     """The built sandbox; its marts are built anew in here."""
-    with copied(built_sandbox) as copy:
+    with copied(built_sandbox, DATABASE) as copy:
         yield copy
 
 
 @pytest.fixture(scope="module")
 def run_dbt(warehouse: Warehouse, dbt_folder: Path) -> RunDbt:
-    return dbt_runner(Path(sys.executable).with_name("dbt"), dbt_environment(warehouse, dbt_folder))
+    program = Path(sys.executable).with_name("dbt")
+    return dbt_runner(program, dbt_environment(warehouse, dbt_folder), yaml.safe_load(VARIABLES))
 
 
 def administer(warehouse: Warehouse, statement: str, database: str | None = None) -> list[Any]:

@@ -131,6 +131,8 @@ def test_every_node_of_a_failed_build_is_on_record(nodes: dict[str, dict[str, An
     }
     assert len({row["invocation_id"] for row in nodes.values()}) == 1
     assert nodes["people"]["rows_affected"] == 2
+    assert nodes["one_person_at_most"]["rows_affected"] == 1
+    assert nodes["not_null_counted_people"]["rows_affected"] == 0
     now = datetime.now(UTC)
     for row in nodes.values():
         is_skipped = row["status"] == "skipped"

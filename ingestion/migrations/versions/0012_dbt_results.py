@@ -41,6 +41,7 @@ _UP = (
     'Run of the DAG warehouse; null where the command line built. Joins audit.check_runs.run_id'
     """,
     "comment on column audit.dbt_results.started_at is 'Null where the node was skipped'",
+    "comment on column audit.dbt_results.rows_affected is 'Of a test: the rows that break it'",
     """
     comment on column audit.dbt_results.message is
     'Of dbt and PostgreSQL, without the values that they quote'
