@@ -36,4 +36,5 @@ def dbt_environment(warehouse: Warehouse, dbt_folder: Path) -> dict[str, str]:
         "DBT_LOG_PATH": str(dbt_folder / "logs"),
         "DBT_PROJECT_DIR": str(PROJECT),
         "DBT_PROFILES_DIR": str(PROJECT),
+        "DBT_USE_FAST_TEST_EDGES": "True",
     }

@@ -1,5 +1,7 @@
 with compliance as (
     select * from {{ ref('mart_deadline_compliance') }}
+    -- Without a month there is no date at all, hence no term: no cohort to publish.
+    where month_date is not null
 ),
 
 by_block as (
