@@ -1,6 +1,7 @@
 """Enriches every text of the warehouse that the current model has not seen yet.
 
-Reads `intermediate.int_texts`, writes `nlp.enrichments`. Each batch is committed by itself, so a
+Reads `intermediate.int_texts` and `intermediate.int_case_replies`, writes `nlp.enrichments`,
+`nlp.text_signals` and `nlp.reply_signals`. Each batch is committed by itself, so a
 run that was killed goes on where it stopped; memory holds a few batches, whatever the volume.
 """
 
@@ -23,7 +24,9 @@ from spacy.tokens import Doc
 from nlp import tables
 from nlp.components import entity_counts
 from nlp.model import MODEL_VERSION, UNKNOWN, load_model
+from nlp.morphology import Morphology
 from nlp.pipeline import MUNICIPALITIES, build_pipeline
+from nlp.signals import skeleton_hash, text_signals
 
 logger = logging.getLogger(__name__)
 
@@ -41,18 +44,41 @@ _COLUMNS = (
     "text_hash, model_version, masked_text, lemmas, organisations, places, municipality_codes, "
     "block_code, block_probability, entities"
 )
+# Signals are found apart from the enrichments: texts that were enriched before there were any get
+# theirs without the pipeline being run again.
+_PENDING_TEXT_SIGNALS = """
+    select text_hash, text
+    from (select distinct on (text_hash) text_hash, text
+          from intermediate.int_texts where text is not null order by text_hash) as texts
+    where not exists (
+        select 1 from nlp.text_signals as done
+        where done.text_hash = texts.text_hash and done.model_version = %s
+    )
+"""
+_PENDING_REPLY_SIGNALS = """
+    select reply_hash, reply_text
+    from (select distinct on (reply_hash) reply_hash, reply_text
+          from intermediate.int_case_replies order by reply_hash) as replies
+    where not exists (
+        select 1 from nlp.reply_signals as done
+        where done.reply_hash = replies.reply_hash and done.model_version = %s
+    )
+"""
 Text = tuple[str, str]
 Progress = Callable[[int, int], None]
 
 
 @dataclass(frozen=True)
 class EnrichmentCounts:
-    """What a run did: texts waiting at its start, enriched, and of these failed (no text shown)."""
+    """What a run did: texts waiting at its start, enriched, and of these failed (no text shown);
+    texts and replies whose signals were found."""
 
     model_version: str
     pending: int
     enriched: int
     failed: int
+    text_signals: int
+    reply_signals: int
 
 
 @dataclass(frozen=True)
@@ -176,10 +202,70 @@ def enrich(
                     failures += sum(row.is_failed for row in rows)
                     if progress is not None:
                         progress(done, pending)
+        texts = _find_text_signals(reader, writer, model_version, batch_size)
+        replies = _find_reply_signals(reader, writer, model_version, batch_size)
         writer.execute("select pg_advisory_unlock(hashtext('nlp.enrich'))")
     if failures:
         logger.error("%s of %s texts could not be masked and show no text", failures, done)
-    return EnrichmentCounts(model_version, pending, done, failures)
+    return EnrichmentCounts(model_version, pending, done, failures, texts, replies)
+
+
+def _find_text_signals(
+    reader: psycopg.Connection[Any], writer: psycopg.Connection[Any], version: str, batch_size: int
+) -> int:
+    morphology = Morphology()
+    done = 0
+    for batch in _batches(reader, _PENDING_TEXT_SIGNALS, version, batch_size):
+        found = [
+            (text_hash, text_signals(text[:LONGEST_TEXT], morphology)) for text_hash, text in batch
+        ]
+        with writer.cursor() as cursor:
+            cursor.executemany(
+                "insert into nlp.text_signals (text_hash, model_version, normalised_text_hash,"
+                " has_court, has_prosecutor, has_president) values (%s, %s, %s, %s, %s, %s)"
+                " on conflict do nothing",
+                [
+                    (
+                        *(text_hash, version, one.normalised_text_hash),
+                        *(one.has_court, one.has_prosecutor, one.has_president),
+                    )
+                    for text_hash, one in found
+                ],
+            )
+        writer.commit()
+        done += len(batch)
+    return done
+
+
+def _find_reply_signals(
+    reader: psycopg.Connection[Any], writer: psycopg.Connection[Any], version: str, batch_size: int
+) -> int:
+    morphology = Morphology()
+    done = 0
+    for batch in _batches(reader, _PENDING_REPLY_SIGNALS, version, batch_size):
+        found = [
+            (reply_hash, version, skeleton_hash(reply[:LONGEST_TEXT], morphology))
+            for reply_hash, reply in batch
+        ]
+        with writer.cursor() as cursor:
+            cursor.executemany(
+                "insert into nlp.reply_signals (reply_hash, model_version, skeleton_hash)"
+                " values (%s, %s, %s) on conflict do nothing",
+                found,
+            )
+        writer.commit()
+        done += len(batch)
+    return done
+
+
+def _batches(
+    reader: psycopg.Connection[Any], query: str, version: str, size: int
+) -> Iterator[list[Text]]:
+    with reader.cursor(name="pending_signals") as cursor:
+        cursor.itersize = size
+        cursor.execute(query, [version])
+        while rows := cursor.fetchmany(size):
+            yield rows
 
 
 _TEMPORARY = f"""

@@ -1,4 +1,8 @@
-"""The tables that enrichment writes: `nlp.models` and `nlp.enrichments`.
+"""The tables that enrichment writes: `nlp.models`, `nlp.enrichments` and the contract tables.
+
+`nlp.text_signals`, `nlp.reply_signals` and `nlp.near_duplicates` are what marts read of a text
+beyond its block. What is certain is filled (`nlp/signals.py`); what needs understanding is null,
+and no pair is near, until a model says so.
 
 An enrichment is keyed by the hash of a text and the version of the model, and is never changed: a
 new model adds rows beside the old ones, so that a published figure can be rebuilt with the model
@@ -47,6 +51,54 @@ _STATEMENTS = (
     """
     comment on column nlp.enrichments.masked_text is
     'Text without personal data; null when masking failed: the raw text never stands in for it'
+    """,
+    """
+    create table if not exists nlp.text_signals (
+        text_hash text not null,
+        model_version text not null references nlp.models,
+        normalised_text_hash text,
+        has_court boolean not null,
+        has_prosecutor boolean not null,
+        has_president boolean not null,
+        tone text check (tone in ('negative', 'neutral', 'positive')),
+        signalled_at timestamptz not null default now(),
+        primary key (text_hash, model_version)
+    )
+    """,
+    """
+    comment on column nlp.text_signals.normalised_text_hash is
+    'SHA-256 of letters and digits of the cleaned text, small; null under 40 of them'
+    """,
+    """
+    create table if not exists nlp.reply_signals (
+        reply_hash text not null,
+        model_version text not null references nlp.models,
+        skeleton_hash text,
+        has_action boolean,
+        has_date boolean,
+        has_legal_reason boolean,
+        has_personal_data boolean,
+        is_rude boolean,
+        promised_date date,
+        signalled_at timestamptz not null default now(),
+        primary key (reply_hash, model_version)
+    )
+    """,
+    """
+    comment on column nlp.reply_signals.skeleton_hash is
+    'SHA-256 of the reply without numbers, names and addresses; null where little is left of it'
+    """,
+    """
+    create table if not exists nlp.near_duplicates (
+        text_kind text not null check (text_kind in ('message', 'reply')),
+        first_hash text not null,
+        second_hash text not null,
+        model_version text not null references nlp.models,
+        similarity numeric not null check (similarity between 0 and 1),
+        found_at timestamptz not null default now(),
+        primary key (text_kind, first_hash, second_hash, model_version),
+        check (first_hash < second_hash)
+    )
     """,
 )
 

@@ -42,8 +42,9 @@ _WAREHOUSE_FOLDER = "warehouse"
 _VERSION_TABLE = "ops.schema_version"
 # Migrations write the one, every start the other.
 _WRITTEN_ANEW = [_VERSION_TABLE, "ops.expected_loads"]
-# Who owns what stands in a schema, hence reads and writes it.
+# Who owns what stands in a schema, hence reads and writes it; a table may say otherwise.
 _OWNERS = {
+    "access": "owner",
     "raw": "owner",
     "ops": "owner",
     "vault": "owner",
@@ -64,10 +65,12 @@ class BackupError(RuntimeError):
 
 @dataclass(slots=True)
 class TableCopy:
-    """One table in a backup. `sequences` are identity columns with their last value."""
+    """One table in a backup. `sequences` are identity columns with their last value; `owner` is
+    the role that reads and writes it."""
 
     name: str
     columns: dict[str, str]
+    owner: str = ""
     rows: int = 0
     sha256: str = ""
     size: int = 0
@@ -76,6 +79,9 @@ class TableCopy:
     def __post_init__(self) -> None:
         if not _TABLE_NAME.fullmatch(self.name) or self.schema not in _OWNERS:
             raise BackupError(f"The manifest names {self.name!r}, which is no table of a backup.")
+        self.owner = self.owner or _OWNERS[self.schema]
+        if self.owner not in _OWNERS.values():
+            raise BackupError(f"The manifest gives {self.name} to {self.owner!r}, who owns none.")
 
     @property
     def schema(self) -> str:
@@ -142,7 +148,7 @@ def backup(
             if progress is not None:
                 progress(number, len(tables), table.name)
             place = VAULT_FOLDER if table.schema == "vault" else _WAREHOUSE_FOLDER
-            _write(connections[_OWNERS[table.schema]], table, folder / place)
+            _write(connections[table.owner], table, folder / place)
     if progress is not None:
         progress(len(tables), len(tables), "")
     backup_id = str(uuid.uuid4())
@@ -202,7 +208,8 @@ def _tables(connections: dict[str, psycopg.Connection[Any]]) -> list[TableCopy]:
         select n.nspname || '.' || c.relname,
             array_agg(a.attname::text order by a.attnum),
             array_agg(format_type(a.atttypid, a.atttypmod) order by a.attnum),
-            array_agg(a.attname::text order by a.attnum) filter (where a.attidentity <> '')
+            array_agg(a.attname::text order by a.attnum) filter (where a.attidentity <> ''),
+            pg_get_userbyid(min(c.relowner))
         from pg_class as c
         inner join pg_namespace as n on n.oid = c.relnamespace
         inner join pg_attribute as a on a.attrelid = c.oid
@@ -228,11 +235,11 @@ def _tables(connections: dict[str, psycopg.Connection[Any]]) -> list[TableCopy]:
         if name in referred and other in referred and name != other:
             referred[name].add(other)
     tables = {}
-    for name, columns, types, identities in found:
-        schema = name.partition(".")[0]
-        table = TableCopy(name, dict(zip(columns, types, strict=True)))
+    for name, columns, types, identities, owner in found:
+        fields = dict(zip(columns, types, strict=True))
+        table = TableCopy(name, fields, owner.removeprefix("tsur_"))
         for column in identities or ():
-            table.sequences[column] = _last_value(connections[_OWNERS[schema]], name, column)
+            table.sequences[column] = _last_value(connections[table.owner], name, column)
         tables[name] = table
     ordered: list[TableCopy] = []
     while tables:
@@ -415,7 +422,7 @@ def restore(
         for number, table in enumerate(source.tables):
             if progress is not None:
                 progress(number, len(source.tables), table.name)
-            rows += _fill(connections[_OWNERS[table.schema]], table, source.files[table.name])
+            rows += _fill(connections[table.owner], table, source.files[table.name])
         if vault_key is not None:
             _prove(owner, vault_key)
     if progress is not None:
@@ -424,15 +431,17 @@ def restore(
     for role, connection_url in ((role, warehouse.url(role)) for role in connections):
         with psycopg.connect(connection_url, autocommit=True) as connection:
             for table in source.tables:
-                if _OWNERS[table.schema] == role:
+                if table.owner == role:
                     connection.execute(sql.SQL("analyze {}").format(table.identifier))
     size = sum(table.size for table in source.tables)
     return Copied(source.backup_id, len(source.tables), rows, size)
 
 
 def _existing(connection: psycopg.Connection[Any]) -> Iterator[str]:
+    """The tables of the role that is connected."""
     for schema, name in connection.execute(
-        "select schemaname, tablename from pg_tables where schemaname = any(%s) order by 1, 2",
+        "select schemaname, tablename from pg_tables"
+        " where schemaname = any(%s) and tableowner = current_user order by 1, 2",
         [list(_OWNERS)],
     ).fetchall():
         if f"{schema}.{name}" not in _WRITTEN_ANEW:
@@ -443,9 +452,6 @@ def _refuse_content(warehouse: Warehouse) -> None:
     for role in dict.fromkeys(_OWNERS.values()):
         with psycopg.connect(warehouse.url(role)) as connection:
             for name in _existing(connection):
-                schema = name.partition(".")[0]
-                if _OWNERS[schema] != role:
-                    continue
                 query = sql.SQL("select exists (select 1 from {})")
                 row = connection.execute(
                     query.format(sql.Identifier(*name.split(".", 1)))

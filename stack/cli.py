@@ -9,6 +9,7 @@ import os
 import shlex
 import sys
 import tempfile
+from collections import Counter
 from dataclasses import asdict
 from datetime import date, datetime, timedelta
 from pathlib import Path
@@ -42,6 +43,9 @@ bench_app = typer.Typer(help="Ratios measured side by side.", no_args_is_help=Tr
 load_app = typer.Typer(help="What has been loaded.", no_args_is_help=True)
 metrics_app = typer.Typer(help="Metrics of the semantic layer.", no_args_is_help=True)
 region_app = typer.Typer(help="Configuration of regions, clause by clause.", no_args_is_help=True)
+publication_app = typer.Typer(help="What has been published.", no_args_is_help=True)
+official_app = typer.Typer(help="Which blocks an official sees.", no_args_is_help=True)
+audit_app = typer.Typer(help="Looks into the vault, on record.", no_args_is_help=True)
 app.add_typer(source_app, name="source")
 app.add_typer(sandbox_app, name="sandbox")
 app.add_typer(superset_app, name="superset")
@@ -50,6 +54,11 @@ app.add_typer(load_app, name="load")
 app.add_typer(metrics_app, name="metrics")
 app.add_typer(region_app, name="region")
 app.add_typer(bench_app, name="bench")
+app.add_typer(publication_app, name="publication")
+app.add_typer(official_app, name="official")
+app.add_typer(audit_app, name="audit")
+
+_SLOWEST_SHOWN = 15
 
 console = Console(stderr=True, highlight=False)
 Json = Annotated[bool, typer.Option("--json", help="Machine-readable output.")]
@@ -414,17 +423,53 @@ def build(
     select: Annotated[list[str] | None, typer.Option(help="dbt selection. Repeatable.")] = None,
     full_refresh: Annotated[bool, typer.Option("--full-refresh")] = False,
     as_of: AsOf = None,
+    last: Annotated[
+        bool, typer.Option("--last", help="Build nothing; show what the newest run did.")
+    ] = False,
+    as_json: Json = False,
 ) -> None:
     """dbt: seeds, models, tests. Example: tsur build --select mart_agency_rating"""
     from stack import pipeline
 
-    arguments = ["build", *(item for one in select or [] for item in ("--select", one))]
-    if full_refresh:
-        arguments.append("--full-refresh")
-    settings = _home()
-    if as_of:
-        settings = Settings(home=settings.home, as_of={**settings.as_of, **_parse_as_of(as_of)})
-    pipeline.run_dbt(settings, *arguments, show=True)
+    _home()
+    if last:
+        rows = pipeline.last_build()
+        if as_json:
+            _print_json(rows)
+        else:
+            _print_build(rows)
+        return
+    if as_json:
+        raise typer.BadParameter("with --last", param_hint="--json")
+    pipeline.build_models(
+        *(select or []), full_refresh=full_refresh, as_of=_parse_as_of(as_of) or None
+    )
+
+
+def _print_build(rows: list[dict[str, Any]]) -> None:
+    """All that is not well, and the slowest nodes."""
+    if not rows:
+        console.print("dbt has built nothing in this home yet.")
+        return
+    first, well = rows[0], {"success", "pass", "no-op"}
+    shown = [row for row in rows if row["status"] not in well]
+    shown += [row for row in rows if row["status"] in well][:_SLOWEST_SHOWN]
+    counts = Counter(row["status"] for row in rows)
+    summary = ", ".join(f"{count} {status}" for status, count in counts.most_common())
+    started = first["run_started_at"].astimezone()
+    _print_table(
+        [
+            {
+                "status": row["status"],
+                "node": f"{row['resource_type']} {row['name']}",
+                "seconds": row["seconds"],
+                "rows": row["rows_affected"],
+                "message": row["message"],
+            }
+            for row in shown
+        ],
+        f"{first['airflow_run_id'] or 'tsur build'}, {started:%Y-%m-%d %H:%M:%S}: {summary}",
+    )
 
 
 @app.command()
@@ -447,27 +492,108 @@ def check(
 
 
 @app.command()
+def publish(
+    mart: Annotated[str, typer.Argument(help="A mart, e.g. mart_agency_rating.")],
+    region: Annotated[str, typer.Option(help="Region code.")],
+    period: Annotated[str, typer.Option(help="2026-03, 2026-Q1, 2026-W07, 2026, a day, or all.")],
+    proof: Annotated[
+        bool, typer.Option("--proof/--no-proof", help="First compute it again from raw.")
+    ] = True,
+    by: By = None,
+    as_json: Json = False,
+) -> None:
+    """Freeze the values of a mart, with all that they follow from.
+
+    Example: tsur publish mart_agency_rating --region tambov --period 2026-Q1
+    """
+    from stack import pipeline
+
+    _home()
+    number = pipeline.publish(
+        mart, region=region, period=period, by=by or _user(), is_proven=proof, tell=_tell
+    )
+    if as_json:
+        _print_json({"publication_id": number})
+    else:
+        typer.echo(f"Publication {number}. To compute it again: tsur reproduce {number}")
+
+
+@app.command()
+def reproduce(
+    publication: Annotated[int, typer.Argument(help="Its number (tsur publication list).")],
+    keep: Annotated[
+        bool, typer.Option("--keep", help="Leave the database that it was built in.")
+    ] = False,
+    as_json: Json = False,
+) -> None:
+    """Compute a publication again from raw as it was known; exit code 1 when a cell differs.
+
+    Example: tsur reproduce 12
+    """
+    from stack import pipeline
+
+    _home()
+    difference = pipeline.reproduce(publication, keep=keep, tell=_tell)
+    if as_json:
+        told = None if difference is None else asdict(difference)
+        _print_json({"publication_id": publication, "difference": told})
+    elif difference is None:
+        typer.echo(f"Publication {publication}: equal to the last digit.")
+    else:
+        typer.echo(f"Publication {publication} differs first at {difference}")
+    if difference is not None:
+        raise typer.Exit(1)
+
+
+def _tell(text: str) -> None:
+    console.print(f"· {text}", markup=False)
+
+
+@publication_app.command("list")
+def publication_list(as_json: Json = False) -> None:
+    """Every publication, the newest first. Example: tsur publication list"""
+    from stack.airflow_services import warehouse_of
+    from stack.publication import publications
+
+    rows = publications(warehouse_of(_home()).url("auditor"))
+    if as_json:
+        _print_json(rows)
+    else:
+        _print_table(rows)
+
+
+@app.command()
 def sql(
     query: Annotated[str, typer.Argument(help="One statement.")],
-    role: Annotated[str, typer.Option(help="analyst, official or auditor.")] = "analyst",
+    role: Annotated[str, typer.Option(help="analyst, official, governor or auditor.")] = "analyst",
+    login: Annotated[
+        str, typer.Option(help="Whose blocks: of an official (tsur official list).")
+    ] = "official",
     as_csv: Annotated[bool, typer.Option("--csv", help="A header line, then the rows.")] = False,
     as_json: Json = False,
 ) -> None:
     """A query on the warehouse. Example: tsur sql --csv "table marts.dim_regions"."""
-    _print_rows(*_asked(_home(), query, role), as_csv=as_csv, as_json=as_json)
+    _print_rows(*_asked(_home(), query, role, login), as_csv=as_csv, as_json=as_json)
 
 
-def _asked(settings: Settings, query: str, role: str) -> tuple[list[str], list[tuple[Any, ...]]]:
-    """The columns and rows that one statement gives to a reader of the warehouse."""
+def _asked(
+    settings: Settings, query: str, role: str, login: str = "official"
+) -> tuple[list[str], list[tuple[Any, ...]]]:
+    """The columns and rows that one statement gives to a reader of the warehouse.
+
+    `login` says whose blocks the role of an official sees.
+    """
     import psycopg
 
     from stack.airflow_services import warehouse_of
 
-    if role not in {"analyst", "official", "auditor"}:
-        raise typer.BadParameter("analyst, official or auditor", param_hint="--role")
+    readers = ("analyst", "official", "governor", "auditor")
+    if role not in readers:
+        raise typer.BadParameter(", ".join(readers), param_hint="--role")
     try:
         with psycopg.connect(warehouse_of(settings).url(role), connect_timeout=5) as connection:
             connection.read_only = True
+            connection.execute("select set_config('tsur.login', %s, false)", [login])
             cursor = connection.execute(query.encode())
             names = [column.name for column in cursor.description or []]
             rows = cursor.fetchall() if cursor.description else []
@@ -863,6 +989,145 @@ def _again(load: dict[str, Any]) -> str:
         days = f"{load['window_from']:%Y-%m-%d} --to {load['window_to']:%Y-%m-%d}"
         return f"{command} --from {days}"
     return f"{command}  # {load['file_name'] or 'all'}"
+
+
+# --- who sees what -------------------------------------------------------------------------------
+
+
+def _owner_url() -> str:
+    from stack.airflow_services import warehouse_of
+
+    return warehouse_of(_home()).url("owner")
+
+
+@official_app.command("list")
+def official_list(as_json: Json = False) -> None:
+    """Which login sees which block, also of the past. Example: tsur official list"""
+    from stack.access import officials
+
+    rows = officials(_owner_url())
+    if as_json:
+        _print_json(rows)
+    else:
+        _print_table(rows)
+
+
+@official_app.command("grant")
+def official_grant(
+    login: Annotated[str, typer.Argument(help="As in Superset, or a login of the database.")],
+    region: Annotated[str, typer.Option(help="Region code; '*' for all.")] = "*",
+    block: Annotated[str, typer.Option(help="Block code; '*' for all of the region.")] = "*",
+    by: By = None,
+) -> None:
+    """A login sees a block. Example: tsur official grant ivanova --region tambov --block HEALTH"""
+    from stack import pipeline
+    from stack.access import show_block
+
+    for code, known, hint in (
+        (region, pipeline.region_codes(), "--region"),
+        (block, pipeline.block_codes(), "--block"),
+    ):
+        if code not in {"*", *known}:
+            raise typer.BadParameter(
+                f"no '{code}'; there are {', '.join(sorted(known))}", param_hint=hint
+            )
+    if region == "*" and block != "*":
+        raise typer.BadParameter("a block belongs to a region: name it", param_hint="--region")
+    is_new = show_block(_owner_url(), login, region=region, block=block, by=by or _user())
+    console.print(f"{login} {'sees' if is_new else 'saw already'}: {region} {block}", markup=False)
+
+
+@official_app.command("revoke")
+def official_revoke(
+    login: Annotated[str, typer.Argument(help="As in tsur official list.")],
+    region: Annotated[str | None, typer.Option(help="Otherwise all.")] = None,
+    block: Annotated[str | None, typer.Option(help="Otherwise all.")] = None,
+    by: By = None,
+) -> None:
+    """A login no longer sees a block. Example: tsur official revoke ivanova --region tambov"""
+    from stack.access import hide_block
+
+    ended = hide_block(_owner_url(), login, region=region, block=block, by=by or _user())
+    if not ended:
+        raise RuntimeError(f"'{login}' has no such grant. See: tsur official list")
+    console.print(f"{login}: {ended} ended", markup=False)
+
+
+@audit_app.command("grant")
+def audit_grant(
+    login: Annotated[str, typer.Argument(help="tsur_auditor, or a member of it.")],
+    reason: Annotated[str, typer.Option(help="Why; stays on record.")],
+    hours: Annotated[float, typer.Option(min=0.01, max=168, help="How long it lasts.")] = 4,
+    by: By = None,
+    as_json: Json = False,
+) -> None:
+    """An auditor may look into the vault for a time.
+
+    Example: tsur audit grant tsur_auditor --hours 4 --reason "check 12"
+    """
+    from stack.access import grant_vault
+
+    if not reason.strip():
+        raise typer.BadParameter("say why", param_hint="--reason")
+    granted = grant_vault(
+        _owner_url(), login, lasting=timedelta(hours=hours), reason=reason, by=by or _user()
+    )
+    if as_json:
+        _print_json(granted)
+    else:
+        _print_table([granted])
+
+
+@audit_app.command("revoke")
+def audit_revoke(
+    login: Annotated[str, typer.Argument(help="As in tsur audit grant.")], by: By = None
+) -> None:
+    """The auditor's time ends now. Example: tsur audit revoke tsur_auditor"""
+    from stack.access import revoke_vault
+
+    console.print(f"{revoke_vault(_owner_url(), login, by=by or _user())} ended")
+
+
+@audit_app.command("look")
+def audit_look(
+    pseudonyms: Annotated[list[str], typer.Argument(help="p_… of payloads and marts.")],
+    reason: Annotated[str, typer.Option(help="Why; stays on record.")],
+    as_json: Json = False,
+) -> None:
+    """Who is behind a pseudonym, by a grant in force; every look is on record.
+
+    Example: tsur audit look p_0a1b… --reason "check 12, case 7"
+    """
+    from stack.access import look
+    from stack.airflow_services import warehouse_of
+
+    if not reason.strip():
+        raise typer.BadParameter("say why", param_hint="--reason")
+    settings = _home()
+    found = look(
+        warehouse_of(settings).url("auditor"),
+        pseudonyms,
+        reason=reason,
+        vault_key=settings.credentials.vault_key,
+    )
+    rows = [asdict(one) for one in found]
+    if as_json:
+        _print_json(rows)
+    else:
+        _print_table(rows)
+
+
+@audit_app.command("looks")
+def audit_looks(as_json: Json = False) -> None:
+    """Every look into the vault, the newest first. Example: tsur audit looks"""
+    from stack.access import looks
+    from stack.airflow_services import warehouse_of
+
+    rows = looks(warehouse_of(_home()).url("auditor"))
+    if as_json:
+        _print_json(rows)
+    else:
+        _print_table(rows)
 
 
 # --- filling, erasing, keeping -------------------------------------------------------------------

@@ -8,7 +8,7 @@ import os
 import secrets
 from pathlib import Path
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from stack.database import APPLICATION_ROLES, ROLES
 
@@ -59,6 +59,12 @@ class Credentials(BaseModel):
             "official": Login(username="official"),
         },
     )
+
+    @field_validator("database_roles")
+    @classmethod
+    def _every_role(cls, given: dict[str, str]) -> dict[str, str]:
+        """A home of before a role was added gets a password for it."""
+        return {role: _password() for role in (*ROLES, *APPLICATION_ROLES)} | given
 
     @classmethod
     def load_or_create(cls, folder: Path) -> Credentials:

@@ -12,7 +12,7 @@ from urllib.parse import quote, urlsplit, urlunsplit
 import psycopg
 from psycopg import sql
 
-ROLES = ("owner", "loader", "transformer", "analyst", "official", "auditor")
+ROLES = ("owner", "loader", "transformer", "analyst", "official", "governor", "auditor")
 APPLICATION_ROLES = ("airflow", "superset")
 ROLES_FILE = Path(__file__).with_name("roles.sql")
 
@@ -27,7 +27,7 @@ def with_credentials(url: str, user: str, password: str, database: str) -> str:
 
 @dataclass(frozen=True)
 class Warehouse:
-    """The warehouse and its six login roles, on one server.
+    """The warehouse and its login roles, on one server.
 
     `admin_url` is a login that may create roles and databases; `passwords` maps each name of
     `ROLES` (without the prefix `tsur_`) and `APPLICATION_ROLES` to its password.

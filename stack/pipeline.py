@@ -8,11 +8,11 @@ Heavy imports stay inside the functions: the dag-processor imports this module f
 from __future__ import annotations
 
 import csv
+import json
 import logging
 import os
 import re
 import shutil
-import subprocess
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, replace
@@ -43,6 +43,7 @@ if TYPE_CHECKING:
     from ingestion.quarantine import Replay
     from ingestion.registers.check import Checked
     from stack.backup import Backup
+    from stack.publication import Difference, RunDbt
 
 SOURCES_FOLDER = REPOSITORY / "ingestion" / "sources"
 DBT_PROJECT = REPOSITORY / "dbt_project"
@@ -166,8 +167,17 @@ def modelled_sources(settings: Settings | None = None) -> list[Source]:
 
 def region_codes() -> set[str]:
     """The codes of the seed `regions`."""
-    with (DBT_PROJECT / "seeds" / "regions.csv").open(encoding="utf-8", newline="") as file:
-        return {row["region_code"] for row in csv.DictReader(file)}
+    return _seed_codes("regions", "region_code")
+
+
+def block_codes() -> set[str]:
+    """The codes of the seed `blocks`."""
+    return _seed_codes("blocks", "block_code")
+
+
+def _seed_codes(seed: str, column: str) -> set[str]:
+    with (DBT_PROJECT / "seeds" / f"{seed}.csv").open(encoding="utf-8", newline="") as file:
+        return {row[column] for row in csv.DictReader(file)}
 
 
 def missing_files(data: Path) -> list[str]:
@@ -330,9 +340,11 @@ def prepare_warehouse(settings: Settings) -> None:
     from expectations.tables import ensure as ensure_audit
     from ingestion.ingest import prepare_sources
     from nlp.tables import ensure as ensure_nlp
+    from stack.access import admit
 
     warehouse = warehouse_of(settings)
     warehouse.prepare()
+    admit(warehouse.url("owner"), [one.username for one in settings.credentials.superset.values()])
     prepare_sources(warehouse.url("loader"), load_sources(SOURCES_FOLDER, {}).values())
     expect_loads(settings)
     with psycopg.connect(warehouse.url("transformer")) as connection:
@@ -348,43 +360,66 @@ def expect_loads(settings: Settings) -> int:
         return write_expected(connection, enabled_sources(settings))
 
 
-def dbt_manifest() -> Path:
-    """What Cosmos draws the models from; `tsur up` writes it."""
-    return get_settings().dbt_target / "manifest.json"
-
-
 def dbt_variables(settings: Settings | None = None) -> dict[str, Any]:
     """The variables of every dbt run in this home."""
     as_of = (settings or get_settings()).as_of_variable
     return {"as_of": as_of} if as_of else {}
 
 
-def run_dbt(settings: Settings, *arguments: str, show: bool = False) -> None:
-    """dbt in a process of its own; output to the terminal or to `logs/dbt.log`."""
-    import json
+def build_models(
+    *selected: str,
+    full_refresh: bool = False,
+    as_of: Mapping[str, datetime] | None = None,
+    airflow_run_id: str | None = None,
+) -> dict[str, int]:
+    """Seeds, models and their tests of a selection (all without one), in one run of dbt.
 
-    command = [str(settings.platform_python.with_name("dbt")), *arguments]
-    command += ["--project-dir", str(DBT_PROJECT), "--profiles-dir", str(DBT_PROJECT)]
+    A test that fails stops what stands behind its models. Returns how many nodes ended in which
+    status; each is a row of `audit.dbt_results`. `as_of` stands above that of the home, by region.
+    Raises BuildFailed naming the nodes that failed.
+    """
+    from stack.dbt_build import build
+
+    settings = get_settings()
+    environment = dbt_environment(settings)
+    database_url = warehouse_of(settings).url("transformer")
+    if as_of:
+        settings = Settings(home=settings.home, as_of={**settings.as_of, **as_of})
+        # With other variables dbt reads the whole project anew; what it knows of the home stays.
+        environment["DBT_TARGET_PATH"] = str(settings.dbt_target.with_name("as_of"))
+    arguments = [item for one in selected for item in ("--select", one)]
+    if full_refresh:
+        arguments.append("--full-refresh")
+    return build(
+        [*arguments, *_dbt_arguments(settings)],
+        environment=environment,
+        database_url=database_url,
+        airflow_run_id=airflow_run_id,
+    )
+
+
+def last_build() -> list[dict[str, Any]]:
+    """Every node of the newest run of dbt: what went wrong first, then the slowest first."""
+    from stack.dbt_build import last_run
+
+    return last_run(warehouse_of(get_settings()).url("auditor"))
+
+
+def run_dbt(settings: Settings, *command: str) -> None:
+    """What builds nothing (`parse`, `docs`), in a process of its own that prints to a log."""
+    run_logged(
+        [str(settings.platform_python.with_name("dbt")), *command, *_dbt_arguments(settings)],
+        {**os.environ, **dbt_environment(settings)},
+        settings.home / "logs" / f"dbt-{command[0]}.log",
+        f"dbt {command[0]}",
+    )
+
+
+def _dbt_arguments(settings: Settings) -> list[str]:
+    """The same for every run of a home: with other variables dbt reads the whole project anew."""
+    arguments = ["--project-dir", str(DBT_PROJECT), "--profiles-dir", str(DBT_PROJECT)]
     variables = dbt_variables(settings)
-    if variables and arguments[0] in {"build", "run", "test", "parse", "compile", "docs", "seed"}:
-        command += ["--vars", json.dumps(variables)]
-    log = settings.home / "logs" / "dbt.log"
-    log.parent.mkdir(parents=True, exist_ok=True)
-    environment = {**os.environ, **dbt_environment(settings)}
-    with log.open("ab") as output:
-        result = subprocess.run(
-            command,
-            stdout=None if show else output,
-            stderr=None if show else output,
-            env=environment,
-            cwd=REPOSITORY,
-            check=False,
-        )
-    if result.returncode != 0:
-        tail = "" if show else "\n" + "\n".join(log.read_text(errors="replace").splitlines()[-12:])
-        raise PipelineError(
-            f"dbt {arguments[0]} failed with exit code {result.returncode}. Its log is {log}{tail}"
-        )
+    return [*arguments, *(["--vars", json.dumps(variables)] if variables else [])]
 
 
 def source_freshness() -> dict[str, int]:
@@ -412,12 +447,64 @@ def enrich_texts(progress: Callable[[int, int], None] | None = None) -> dict[str
 def write_dictionary() -> Path:
     """The data dictionary: dbt's static documentation, one HTML page."""
     settings = get_settings()
-    run_dbt(settings, "docs", "generate", "--static")
+    # What the builds have compiled is there; compiling all tests again would take a minute.
+    run_dbt(settings, "docs", "generate", "--static", "--no-compile")
     folder = settings.pages_folder / "dictionary"
     folder.mkdir(parents=True, exist_ok=True)
     page = folder / "index.html"
     shutil.copyfile(settings.dbt_target / "static_index.html", page)
     return page
+
+
+# --- publications --------------------------------------------------------------------------------
+
+
+def publish(
+    mart: str,
+    *,
+    region: str,
+    period: str,
+    by: str,
+    is_proven: bool = True,
+    tell: Callable[[str], None] = logger.info,
+) -> int:
+    """Freeze the rows of a mart; the number of the publication."""
+    from stack import publication
+
+    settings = get_settings()
+    if region not in region_codes():
+        known = ", ".join(sorted(region_codes()))
+        raise PipelineError(f"There is no region '{region}'; there are {known}.")
+    return publication.publish(
+        warehouse_of(settings),
+        DBT_PROJECT,
+        _dbt_runner(settings),
+        mart=mart,
+        region=region,
+        period=period,
+        by=by,
+        is_proven=is_proven,
+        tell=tell,
+    )
+
+
+def reproduce(
+    number: int, *, keep: bool = False, tell: Callable[[str], None] = logger.info
+) -> Difference | None:
+    """Compute a publication again; the first cell that differs, or None."""
+    from stack import publication
+
+    settings = get_settings()
+    warehouse = warehouse_of(settings)
+    return publication.reproduce(warehouse, number, _dbt_runner(settings), keep=keep, tell=tell)
+
+
+def _dbt_runner(settings: Settings) -> RunDbt:
+    from stack.publication import dbt_runner
+
+    environment = {**os.environ, **dbt_environment(settings)}
+    program = settings.platform_python.with_name("dbt")
+    return dbt_runner(program, environment, dbt_variables(settings))
 
 
 # --- quality -------------------------------------------------------------------------------------
@@ -636,7 +723,9 @@ def apply_retention() -> dict[str, int]:
 
 
 def prune() -> dict[str, int]:
-    """Delete logs and Airflow's run metadata older than `log_days`; returns what was deleted."""
+    """Delete logs, Airflow's run metadata and results of dbt older than `log_days`; the counts."""
+    from stack.dbt_build import forget_results
+
     settings = get_settings()
     oldest = time.time() - settings.log_days * 86400
     removed = 0
@@ -657,4 +746,5 @@ def prune() -> dict[str, int]:
         settings.home / "logs" / "airflow-clean.log",
         "Deleting old metadata of Airflow",
     )
-    return {"log_files": removed}
+    forgotten = forget_results(warehouse_of(settings).url("transformer"), moment)
+    return {"log_files": removed, "dbt_results": forgotten}

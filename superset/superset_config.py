@@ -12,6 +12,7 @@ from typing import Any
 
 from sqlalchemy.engine import make_url
 from tsur_superset.catalogue import install_catalogue
+from tsur_superset.identity import login_option
 from tsur_superset.interface import install_corrections
 from tsur_superset.login_throttle import LoginThrottle
 
@@ -255,6 +256,16 @@ _throttle = LoginThrottle(
     failures_per_address=_number("TSUR_SUPERSET_LOGIN_FAILURES_PER_ADDRESS", 30),
     window_seconds=_number("TSUR_SUPERSET_LOGIN_WINDOW_SECONDS", 300),
 )
+
+
+def DB_CONNECTION_MUTATOR(
+    uri: Any, params: dict[str, Any], username: str | None, security_manager: Any, source: Any
+) -> tuple[Any, dict[str, Any]]:
+    """Tells the warehouse who asks: all officials come with one login of the database, and its
+    policies show each the rows of his own blocks (`access.official_blocks`)."""
+    arguments = params.setdefault("connect_args", {})
+    arguments["options"] = login_option(username or "")
+    return uri, params
 
 
 def FLASK_APP_MUTATOR(app: Any) -> None:

@@ -8,6 +8,7 @@ import secrets
 import shutil
 import tempfile
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
@@ -56,13 +57,13 @@ def warehouse_template(postgres_server: PostgresServer) -> Warehouse:
     return template
 
 
-@pytest.fixture(scope="module")
-def warehouse(warehouse_template: Warehouse) -> Iterator[Warehouse]:
-    """A migrated, empty warehouse of the module's own."""
-    copy = replace(warehouse_template, database=f"test_{os.getpid()}_{next(_numbers)}")
+@contextmanager
+def copied(template: Warehouse, name: str | None = None) -> Iterator[Warehouse]:
+    """A copy of a warehouse on the same server, gone afterwards."""
+    copy = replace(template, database=name or f"test_{os.getpid()}_{next(_numbers)}")
     names = {
         "copy": sql.Identifier(copy.database),
-        "template": sql.Identifier(warehouse_template.database),
+        "template": sql.Identifier(template.database),
     }
     with psycopg.connect(copy.admin_url, autocommit=True) as connection:
         statement = "create database {copy} template {template} owner tsur_owner"
@@ -71,6 +72,19 @@ def warehouse(warehouse_template: Warehouse) -> Iterator[Warehouse]:
     yield copy
     with psycopg.connect(copy.admin_url, autocommit=True) as connection:
         connection.execute(sql.SQL("drop database {copy} with (force)").format(**names))
+
+
+@pytest.fixture(scope="module")
+def warehouse(warehouse_template: Warehouse) -> Iterator[Warehouse]:
+    """A migrated, empty warehouse of the module's own."""
+    with copied(warehouse_template) as copy:
+        yield copy
+
+
+@pytest.fixture(scope="session")
+def dbt_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where dbt leaves its artefacts; shared, so that the project is read once."""
+    return tmp_path_factory.mktemp("dbt")
 
 
 def real_data_folder() -> Path | None:

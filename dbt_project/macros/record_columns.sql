@@ -19,9 +19,9 @@
         topic text, category text, subcategory text, fact text, received_body text, body text,
         text text, reply_text text, channel text, address text, latitude numeric,
         longitude numeric, municipality text, regime text, is_59fz boolean,
-        is_fast_track boolean, rating numeric, is_reopened boolean, external_number text,
+        is_fast_track boolean, priority text, rating numeric, is_reopened boolean, external_number text,
         applicant_key text, author_key text, parent_native_id text, is_by_body boolean,
-        is_deleted_at_source boolean, exclusion text, url text, text_hash text, text_hash_unquoted text,
+        is_deleted_at_source boolean, exclusion text, resolution text, url text, text_hash text, text_hash_unquoted text,
         normalised_text_hash text
 {%- endmacro %}
 
@@ -38,6 +38,7 @@
         fields.regime,
         coalesce(fields.is_59fz, false) as is_59fz,
         coalesce(fields.is_fast_track, false) as is_fast_track,
+        fields.priority as case_priority,
         coalesce(fields.is_by_body, false) as is_by_body,
         -- times
         fields.received_at,
@@ -75,5 +76,7 @@
         fields.address,
         fields.municipality,
         fields.latitude,
-        fields.longitude
+        fields.longitude,
+        -- what the body says it did
+        fields.resolution as resolution_label
 {%- endmacro %}

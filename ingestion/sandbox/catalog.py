@@ -1,7 +1,8 @@
 """Reads what the generator builds on: the seeds of dbt and the grammar beside this module.
 
-Blocks and fast-track eligibility come from the seed ``topic_catalog.csv`` and from nowhere else,
-so that the sandbox and the warehouse cannot disagree about them.
+Blocks come from the seed ``topic_catalog.csv``, eligibility for the fast track from
+``fast_track_topics.csv``, and from nowhere else, so that the sandbox and the warehouse cannot
+disagree about them.
 """
 
 from __future__ import annotations
@@ -138,6 +139,7 @@ def load_catalog(seeds: Path = SEEDS) -> Catalog:
         (row["source_code"], row["label_kind"], row["label"]): row
         for row in _rows(seeds / "topic_catalog.csv")
     }
+    fast_track = {row["topic_code"] for row in _rows(seeds / "fast_track_topics.csv")}
     services = {
         row["service_code"]: (row["service_name"], row["service_group"])
         for row in _rows(GRAMMAR / "services.csv")
@@ -149,13 +151,13 @@ def load_catalog(seeds: Path = SEEDS) -> Catalog:
         pos = catalogue["pos", "topic", row["pos_fact"]]
         register = catalogue["municipal_register", "topic", row["register_topic"]]
         fast = {
-            "pos": pos["is_fast_track_eligible"] == "true",
-            "municipal_register": register["is_fast_track_eligible"] == "true",
+            "pos": pos["topic_code"] in fast_track,
+            "municipal_register": register["topic_code"] in fast_track,
         }
         service_code = row["open311_service_code"]
         if service_code:
             service = catalogue["open311", "topic", services[service_code][0]]
-            fast["open311"] = service["is_fast_track_eligible"] == "true"
+            fast["open311"] = service["topic_code"] in fast_track
         kind, phrases, details, requests = grammar[code]
         topics[code] = Topic(
             code=code,

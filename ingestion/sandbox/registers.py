@@ -382,7 +382,7 @@ def measure_rows(world: World, region: str) -> Rows:
             due = planned + timedelta(days=rng.randrange(20, 90))
             ends = due + timedelta(days=rng.choice((-10, -4, -1, 0, 0, 0, 25)))
             is_cancelled = rng.random() < 0.06
-            kind = rng.choice(("Корректирующая", "Корректирующая", "Предупреждающая"))
+            kind = rng.choice(("Корректирующая", "Предупреждающая", "Рекомендация"))
             if month > keeper.now:
                 continue
             started, completed = keeper.past(planned), keeper.past(ends)
@@ -465,7 +465,7 @@ def media_rows(world: World, region: str) -> Rows:
             planned = month + timedelta(days=rng.randrange(28))
             held = planned + timedelta(days=rng.choice((0, 0, 0, 0, 3)))
             is_put_off = rng.random() < 0.08
-            kind = rng.choice(("Публикация", "Публикация", "Эфир", "Прямая линия"))
+            kind = rng.choice(("Публикация", "Семинар", "Эфир", "Прямая линия"))
             reach, place = rng.randrange(300, 40_000), keeper.place(rng)
             state = "Запланировано"
             if keeper.past(held):
@@ -544,6 +544,28 @@ def correction_rows(world: World, region: str) -> Rows:
             corrected,
             value,
             "Прочитано оператором",
+            keeper.person("operator", rng.randrange(3)),
+            f"{at:%d.%m.%Y %H:%M}",
+            None,
+        ]
+
+
+def risk_decision_rows(world: World, region: str) -> Rows:
+    """One decision a yearly mass problem of the region, two days after it began."""
+    keeper = _Keeper(world, region, "risk_decisions")
+    spike = REGIONS[region].spike
+    block = world.catalog.topics[spike.topic_code].block_code
+    main = max(world.catalog.places[region], key=lambda place: place.population)
+    for year in range(keeper.first.year, keeper.now.year + 1):
+        begun = date(year, spike.month, spike.day)
+        at = datetime.combine(begun + timedelta(days=2), time(10, 30))
+        if begun < keeper.first or at > world.local_as_of[region]:
+            continue
+        rng = keeper.chance(begun)
+        yield [
+            f"{region}/{block}/{main.code}/pos/{begun:%Y-%m-%d}",
+            "Сообщить жителям, когда работы закончатся",
+            rng.choice(("Принят в работу", "Передан куратору")),
             keeper.person("operator", rng.randrange(3)),
             f"{at:%d.%m.%Y %H:%M}",
             None,
@@ -658,5 +680,9 @@ TABLES: dict[str, Table] = {
             *("Кто решил", "Когда решено", _NOTE),
         ),
         correction_rows,
+    ),
+    "risk_decisions": (
+        (*("Ключ сигнала", "Предложение", "Решение", "Кто решил", "Когда решено"), _NOTE),
+        risk_decision_rows,
     ),
 }

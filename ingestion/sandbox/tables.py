@@ -112,6 +112,8 @@ BLOCK_LABELS = {
     "TRANSPORT": "Транспорт",
     "ENERGY": "Энергетика",
 }
+_DECISIONS = ("Решено", "Разъяснено", "Запланировано", "Отказано")
+_REGISTER_STATUSES = {"answered": "Исполнено", "withdrawn": "Отозвано", "rejected": "Отказано"}
 _STAGES = {
     "received": ("Модерация", "На модерации"),
     "registered": ("Координация", "Зарегистрировано"),
@@ -151,6 +153,21 @@ def _within(world: World, region: str, source: str, first: date, until: date) ->
             yield case
 
 
+def _row_draws(case: Case) -> Random:
+    return Random(f"row|{case.native_id}|{case.served_on}")
+
+
+def decision(case: Case) -> str | None:
+    """«Тип решения» of an answered ПОС message, the status of a register row or a request."""
+    if case.source_code == "pos":
+        return _row_draws(case).choice(_DECISIONS) if case.outcome == "answered" else None
+    if case.source_code == "municipal_register":
+        return _REGISTER_STATUSES.get(case.outcome, "В работе")
+    if case.source_code == "open311":
+        return "closed" if case.cycles[-1].closed_at is not None else "open"
+    return None
+
+
 def message_rows(world: World, region: str, first: date, until: date) -> Iterator[list[Cell]]:
     """Rows of the ПОС export received on local days in [first, until)."""
     for case in _within(world, region, "pos", first, until):
@@ -160,10 +177,9 @@ def message_rows(world: World, region: str, first: date, until: date) -> Iterato
         stage, status = _STAGES[case.events[-1].event]
         received = case.received_body or case.body
         closed = last.closed_at if case.outcome != "open" else None
-        rng = Random(f"row|{case.native_id}|{case.served_on}")
-        resolution = rng.choice(("Решено", "Разъяснено", "Запланировано", "Отказано"))
+        rng = _row_draws(case)
+        rng.choice(_DECISIONS)
         epgu = str(rng.randrange(10**9, 10**10)) if rng.random() < 0.8 else "-"
-        decided = case.outcome == "answered"
         received_on = _day(case.received_at)
         if case.bad_reason == "impossible_date":
             received_on = f"31.02.{case.received_at.year}"
@@ -189,7 +205,7 @@ def message_rows(world: World, region: str, first: date, until: date) -> Iterato
             "Да" if case.is_fast_track else "Нет",
             "59-ФЗ" if case.is_59fz else "Обычное сообщение",
             "Да" if case.is_59fz else "Нет",
-            resolution if decided else "-",
+            decision(case) or "-",
             "Да" if rng.random() < 0.01 else "Нет",
             rating,
             "Да" if any(cycle.cycle_no > 1 for cycle in case.cycles) else "Нет",
@@ -243,7 +259,6 @@ def history_rows(world: World, region: str, first: date, until: date) -> Iterato
 
 def register_rows(world: World, region: str) -> Iterator[list[Cell]]:
     """The municipal register: the whole of it, times local."""
-    statuses = {"answered": "Исполнено", "withdrawn": "Отозвано", "rejected": "Отказано"}
     for case in world.of(region, "municipal_register"):
         group, theme = case.topic.register_labels if case.topic else ("", "")
         cycle = case.cycles[-1]
@@ -268,7 +283,7 @@ def register_rows(world: World, region: str) -> Iterator[list[Cell]]:
             case.text,
             case.person.full_name,
             spell_phone(rng, case.person.phone) if rng.random() < 0.85 else "",
-            statuses.get(case.outcome, "В работе"),
+            decision(case),
             case.source_verdict,
             case.external_number or "",
         ]

@@ -74,7 +74,7 @@ def _rows(path: Path) -> Iterator[dict[str, str]]:
 
 
 def load_terms(seeds: Path = SEEDS) -> Terms:
-    """Reads the rules that hold for every region and count in calendar days."""
+    """Reads the legal terms of the answer that hold for every region, in calendar days."""
     rules = [
         Rule(
             row["regime_code"],
@@ -87,7 +87,9 @@ def load_terms(seeds: Path = SEEDS) -> Terms:
             date.fromisoformat(row["valid_to"]) if row["valid_to"] else None,
         )
         for row in _rows(seeds / "deadline_rules.csv")
-        if row["region_code"] == "*" and row["unit"] == "calendar_day"
+        if row["region_code"] == "*"
+        and row["unit"] == "calendar_day"
+        and (row["reply_kind"], row["basis"], row["topic_code"]) == ("final", "legal", "")
     ]
     kinds = {
         date.fromisoformat(row["calendar_date"]): row["day_kind"]

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from ingestion.sandbox.regions import REGIONS
+from ingestion.sandbox.tables import decision
 from ingestion.sandbox.world import Case, World
 
 
@@ -29,6 +30,12 @@ def _labels(case: Case) -> tuple[str | None, str | None]:
     if case.source_code == "municipal_register":
         return topic.register_labels[1], topic.register_labels[0]
     return None, None
+
+
+def _parent(case: Case) -> str | None:
+    """What a comment answers: the comment above it in its thread, else the post."""
+    above = case.thread_of or case.parent_id
+    return f"{case.wall_id}_{above}" if above else None
 
 
 def case_truth(world: World, case: Case) -> dict[str, Any]:
@@ -54,6 +61,13 @@ def case_truth(world: World, case: Case) -> dict[str, Any]:
         "body_code": case.body.code,
         "body_name": case.body.name,
         "municipality_code": case.address.place.code,
+        "settlement": case.address.place.settlement,
+        "street": case.address.street,
+        "house": case.address.house,
+        "address": None if case.source_code == "vk" else case.address.line,
+        "latitude": case.address.latitude,
+        "longitude": case.address.longitude,
+        "is_59fz": case.is_59fz,
         "is_fast_track": case.is_fast_track,
         "is_fast_track_eligible": bool(
             case.topic and case.topic.is_fast_track.get(case.source_code, False)
@@ -65,7 +79,9 @@ def case_truth(world: World, case: Case) -> dict[str, Any]:
         "bad_reason": case.bad_reason,
         "duplicate_of": duplicate,
         "external_number": case.external_number,
+        "parent_native_id": _parent(case),
         "outcome": case.outcome,
+        "resolution": decision(case),
         "rating": case.rating,
         "source_verdict": case.source_verdict,
         "questions_raised": case.questions_raised if case.source_code == "pos" else None,

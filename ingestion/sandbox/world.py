@@ -700,8 +700,11 @@ class _RegionMaker:
 
     def _pos_cycles(self, case: Case) -> list[Cycle]:
         cycles: list[Cycle] = []
+        # What came within the last minutes is not registered yet.
+        is_registered = any(event.event == "registered" for event in case.events)
+        opening = ("registered" if is_registered else "received", "reopened")
         for event in case.events:
-            if event.event in ("registered", "reopened"):
+            if event.event in opening:
                 rule = self._rule(case, event.at)
                 planned = self.terms.nominal(rule, event.at.date())
                 due = self.terms.due(rule, event.at.date())

@@ -7,7 +7,8 @@ here are held to the common part: a region, and dates in order.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, time
+from itertools import pairwise
 from typing import Annotated, Any, Literal, Self
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
@@ -164,7 +165,9 @@ class IndicatorSet(Dated):
 
 
 class RatingDimension(Dated):
-    dimension_code: Literal["quantity", "quality", "speed", "deadlines", "completeness"]
+    dimension_code: Literal[
+        "quantity", "quality", "speed", "deadlines", "completeness", "satisfaction"
+    ]
     dimension_name: Text
     weight: Annotated[float, Field(gt=0)]
 
@@ -175,11 +178,54 @@ class DeadlineRule(Dated):
     rule_code: Code
     regime_code: Code
     duration: Annotated[int, Field(gt=0)]
-    unit: Text
-    start_event: Code
-    count_from: Literal["day", "next_day"] | None = None
+    reply_kind: Literal["registration", "forwarding", "first_reply", "final"]
+    basis: Literal["legal", "norm", "internal"]
+    unit: Literal["calendar_day", "working_day", "hour", "clock_hour"]
+    start_event: Literal["received", "registered", "interim_reply"]
+    count_from: Literal["day", "next_day", "moment"] | None = None
     rollover: Literal["next", "previous", "none"] | None = None
     extension_max_days: Annotated[int, Field(ge=0)] | None = None
+    case_priority: Literal["high"] | None = None
+
+    @model_validator(mode="after")
+    def _hours_count_from_the_minute(self) -> Self:
+        in_hours = self.unit in ("hour", "clock_hour")
+        if in_hours != (self.count_from == "moment"):
+            raise ValueError("hours count from the moment, days from the day or the next_day")
+        return self
+
+
+class WorkSchedule(Dated):
+    """Working hours that hour norms run on, where a body states none of its own."""
+
+    working_days: Literal["mon-fri", "mon-sat", "mon-sun", "tue-sat"]
+    work_start: time
+    work_end: time
+    short_day_end: time | None = None
+    break_start: time | None = None
+    break_end: time | None = None
+
+    @model_validator(mode="after")
+    def _in_their_order(self) -> Self:
+        lunch = [moment for moment in (self.break_start, self.break_end) if moment]
+        if len(lunch) == 1:
+            raise ValueError("break_start and break_end: a break has both")
+        hours = [self.work_start, *lunch, self.work_end]
+        if any(later <= earlier for earlier, later in pairwise(hours)):
+            raise ValueError("the day begins, breaks, goes on and ends, in this order")
+        if self.short_day_end and self.short_day_end <= self.work_start:
+            raise ValueError("short_day_end: Friday ends after it began")
+        return self
+
+
+class RatingSetting(Dated):
+    """What an operator sets of the rating; without a row the defaults of DOMAIN.md 5.3 hold."""
+
+    counts_posts: Literal["true", "false"]
+    min_due_cycles: Annotated[int, Field(gt=0)]
+    prior_weight: Annotated[int, Field(ge=0)]
+    min_checked_replies: Annotated[int, Field(gt=0)]
+    approver: Text
 
 
 class OwedReport(Dated):
@@ -241,6 +287,8 @@ CONTRACTS: dict[str, Contract] = {
     "indicator_sets": Contract(IndicatorSet, ("set_code",)),
     "rating_dimensions": Contract(RatingDimension, ("dimension_code",), is_needed=True),
     "deadline_rules": Contract(DeadlineRule, ("rule_code",), is_needed=True),
+    "work_schedules": Contract(WorkSchedule, ()),
+    "rating_settings": Contract(RatingSetting, ()),
     "owed_reports": Contract(OwedReport, ("report_code",)),
     "bodies": Contract(Body, ("body_code",), is_needed=True, is_compared=False),
     "municipalities": Contract(

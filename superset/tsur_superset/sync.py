@@ -32,6 +32,7 @@ if str(HERE.parent) not in sys.path:
 
 from tsur_superset import assets as asset_files  # noqa: E402
 from tsur_superset import contracts, query_context  # noqa: E402
+from tsur_superset.identity import login_option  # noqa: E402
 
 ACCESS = HERE.parent / "access"
 MANAGED = "Заведено из файлов репозитория"
@@ -146,8 +147,9 @@ def synchronise(app: Any, declared: asset_files.Assets, logins: list[Login]) -> 
                 for key, config in declared.databases.items()
                 if config["database_name"] == "Витрины ЦУР"
             )
-            complete = asset_files.complete(declared, default_period=default_period(official))
-            _import(complete, addresses, admin=next(x for x in logins if x.key == "admin").username)
+            period = default_period(official, login=_named(logins, "official"))
+            complete = asset_files.complete(declared, default_period=period)
+            _import(complete, addresses, admin=_named(logins, "admin"))
             _prune(complete)
             _write_query_contexts(complete)
             db.session.commit()
@@ -164,17 +166,24 @@ def synchronise(app: Any, declared: asset_files.Assets, logins: list[Login]) -> 
             cache_manager.cache.clear()
 
 
-def default_period(address: str) -> str | None:
+def _named(logins: list[Login], key: str) -> str:
+    return next(login.username for login in logins if login.key == key)
+
+
+def default_period(address: str, *, login: str) -> str | None:
     """The twelve months up to the month of the report, `FIRST : DAY AFTER THE LAST`.
 
-    Taken from the deadline mart, so that a warehouse of past years opens on its own last year.
-    None when the mart is missing or empty: then the dashboard opens without a period."""
+    Taken from the deadline mart as `login` sees it, so that a warehouse of past years opens on its
+    own last year. None when the mart is missing or empty: the dashboard then has no period."""
     import psycopg2
     from sqlalchemy.engine import make_url
 
     dsn = make_url(address).set(drivername="postgresql").render_as_string(hide_password=False)
     try:
-        with psycopg2.connect(dsn, connect_timeout=10) as connection, connection.cursor() as cursor:
+        with (
+            psycopg2.connect(dsn, connect_timeout=10, options=login_option(login)) as connection,
+            connection.cursor() as cursor,
+        ):
             cursor.execute(
                 "select max(month_date)::date from marts.mart_deadline_compliance"
                 " where due_cohort > 0"
@@ -376,10 +385,25 @@ def _row_level_security(roles: dict[str, dict[str, Any]], declared: asset_files.
         return found
 
     by_key = {rule["role"]: role_named(rule["role"]) for rule in rules["roles"]}
-    wanted = [(rules["base"], "Base", list(by_key.values()))]
-    wanted += [(rule, "Regular", [by_key[rule["role"]]]) for rule in rules["roles"]]
+    wanted = [(rules["base"], "Base", list(by_key.values()), tables)]
+    wanted += [
+        (rule, "Regular", [by_key[rule["role"]]], covered)
+        for rule in rules["roles"]
+        if (covered := [table for table in tables if _is_of(rule, table)])
+    ]
+    # The base rule does not hold for these roles: without a rule of its own all would be seen.
+    for key in by_key:
+        bare = [
+            table.table_name
+            for table in tables
+            if not any(rule["role"] == key and _is_of(rule, table) for rule in rules["roles"])
+        ]
+        if bare:
+            raise SyncError(
+                f"access/row_level_security.yml: {key} has no rule for {', '.join(sorted(bare))}"
+            )
     existing = {item.name: item for item in db.session.query(RowLevelSecurityFilter)}
-    for rule, kind, rule_roles in wanted:
+    for rule, kind, rule_roles, covered in wanted:
         item = existing.pop(rule["name"], None)
         if item is None:
             item = RowLevelSecurityFilter(name=rule["name"])
@@ -388,12 +412,19 @@ def _row_level_security(roles: dict[str, dict[str, Any]], declared: asset_files.
         item.clause, item.group_key = rule["clause"], None
         if {role.id for role in item.roles} != {role.id for role in rule_roles}:
             item.roles = rule_roles
-        if {table.id for table in item.tables} != {table.id for table in tables}:
-            item.tables = tables
+        if {table.id for table in item.tables} != {table.id for table in covered}:
+            item.tables = covered
     for name, item in existing.items():
         if item.description == MANAGED:
             _say(f"удалено: правило доступа «{name}»")
             db.session.delete(item)
+
+
+def _is_of(rule: dict[str, Any], table: Any) -> bool:
+    """A rule may speak of the datasets with some columns only, or without some."""
+    columns = {column.column_name for column in table.columns}
+    has, lacks = set(rule.get("with", [])), set(rule.get("without", []))
+    return has <= columns and not lacks & columns
 
 
 def _prune_logs(days: int) -> None:

@@ -64,20 +64,9 @@ def bag() -> dict:
         "TSUR_HOME": str(home),
         "AIRFLOW_HOME": str(home / "airflow"),
         "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
-        "AIRFLOW__COSMOS__ENABLE_TELEMETRY": "False",
         "PYTHONPATH": str(REPOSITORY),
         **SANDBOX,
-        **dict.fromkeys(("TSUR_PG_HOST", "TSUR_PG_DATABASE", "TSUR_PG_USER"), "unused"),
-        "TSUR_PG_PASSWORD": "unused",
-        "TSUR_PG_PORT": "1",
-        "DBT_TARGET_PATH": str(home / "dbt" / "target"),
-        "DBT_LOG_PATH": str(home / "dbt"),
-        "DBT_SEND_ANONYMOUS_USAGE_STATS": "False",
     }
-    project = REPOSITORY / "dbt_project"
-    parse = [str(Path(sys.executable).with_name("dbt")), "parse"]
-    parse += ["--project-dir", str(project), "--profiles-dir", str(project)]
-    _run(parse, environment)
     result = _run([sys.executable, "-c", DUMP, str(REPOSITORY / "dags")], environment)
     line = next(line for line in result.stdout.splitlines() if line.startswith("RESULT"))
     return json.loads(line.removeprefix("RESULT"))

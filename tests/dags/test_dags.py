@@ -14,7 +14,7 @@ from stack.settings import REPOSITORY
 from tests.dags.conftest import SANDBOX
 
 DAG_FILES = sorted((REPOSITORY / "dags").glob("*.py"))
-HEAVY = {"pandas", "spacy", "great_expectations", "natasha", "openpyxl", "requests"}
+HEAVY = {"dbt", "pandas", "spacy", "great_expectations", "natasha", "openpyxl", "requests"}
 
 
 def test_airflow_reads_every_file_without_an_error(bag: dict) -> None:
@@ -69,11 +69,17 @@ def test_late_sources_are_asked_for_every_hour_though_the_warehouse_waits_for_th
     assert "source_freshness" in freshness["tasks"]
 
 
-def test_enrichment_stands_between_the_two_groups_of_models(bag: dict) -> None:
+def test_enrichment_stands_between_the_two_builds(bag: dict) -> None:
     tasks = bag["dags"]["warehouse"]["tasks"]
-    assert "enrich" in _after(tasks, "before_enrichment.dbt_producer_watcher_done")
-    assert "after_enrichment.dbt_producer_watcher" in _after(tasks, "enrich")
-    assert "before_enrichment.dbt_producer_watcher" in _after(tasks, "check_raw")
+    assert tasks["check_raw"]["downstream"] == ["before_enrichment"]
+    assert tasks["before_enrichment"]["downstream"] == ["enrich"]
+    assert tasks["enrich"]["downstream"] == ["after_enrichment"]
+
+
+def test_the_marts_are_announced_by_the_build_that_made_them(bag: dict) -> None:
+    tasks = bag["dags"]["warehouse"]["tasks"]
+    assert tasks["after_enrichment"]["outlets"] == [pipeline.MARTS_ASSET]
+    assert tasks["after_enrichment"]["trigger_rule"] == "all_success"
 
 
 def test_what_follows_a_critical_check_needs_its_success(bag: dict) -> None:
@@ -115,14 +121,3 @@ def test_nothing_imports_from_the_folder_of_dags() -> None:
             text = path.read_text(encoding="utf-8")
             assert "from dags" not in text, path
             assert "import dags" not in text, path
-
-
-def _after(tasks: dict, task_id: str) -> set[str]:
-    found: set[str] = set()
-    waiting = [task_id]
-    while waiting:
-        for following in tasks[waiting.pop()]["downstream"]:
-            if following not in found:
-                found.add(following)
-                waiting.append(following)
-    return found

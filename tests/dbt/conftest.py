@@ -3,54 +3,38 @@
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 import psycopg
 import pytest
-from dbt_runs import Dbt, Query
+from dbt_runs import DATABASE, VARIABLES, Dbt, Query, dbt_environment
 from raw_rows import RawRows, create_tables
+from test_dbt_reference import AS_OF, land
 
+from ingestion.sandbox.truth import write_truth
+from ingestion.sandbox.world import build_world
+from nlp.enrich import enrich
+from nlp.tables import ensure as ensure_nlp
 from stack.database import Warehouse
-
-# One value for every call: other variables would have dbt parse the whole project again.
-AS_OF = "{as_of: {'*': '2026-03-01T06:00:00+03:00', boston: '2016-01-13T08:00:00-05:00'}}"
-PROJECT = Path(__file__).resolve().parents[2] / "dbt_project"
+from tests.conftest import copied
+from tests.reference.marts_reference import Reference
 
 
-@pytest.fixture(scope="session")
-def dbt_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Where dbt leaves its artefacts; shared, so that the project is parsed once."""
-    return tmp_path_factory.mktemp("dbt")
-
-
-@pytest.fixture(scope="module")
-def dbt(warehouse: Warehouse, dbt_folder: Path) -> Dbt:
-    """Runs dbt as the transformer on the module's warehouse; fails the test when dbt fails."""
+def dbt_on(warehouse: Warehouse, dbt_folder: Path) -> Dbt:
+    """Runs dbt as the transformer on a warehouse; fails the test when dbt fails."""
     create_tables(warehouse.url("loader"), warehouse.url("transformer"))
-    parts = urlsplit(warehouse.url("transformer"))
-    environment = {
-        **os.environ,
-        "TSUR_PG_HOST": parts.hostname or "",
-        "TSUR_PG_PORT": str(parts.port),
-        "TSUR_PG_DATABASE": warehouse.database,
-        "TSUR_PG_USER": parts.username or "",
-        "TSUR_PG_PASSWORD": warehouse.passwords["transformer"],
-        "DBT_TARGET_PATH": str(dbt_folder / "target"),
-        "DBT_LOG_PATH": str(dbt_folder / "logs"),
-        "DBT_PROJECT_DIR": str(PROJECT),
-        "DBT_PROFILES_DIR": str(PROJECT),
-    }
+    environment = dbt_environment(warehouse, dbt_folder)
 
     def run(*arguments: str, check: bool = True) -> subprocess.CompletedProcess[str]:
         program = str(Path(sys.executable).with_name("dbt"))
+        variables = [] if "--vars" in arguments else ["--vars", VARIABLES]
         result = subprocess.run(
-            [program, *arguments, "--vars", AS_OF],
+            [program, *arguments, *variables],
             env=environment,
             capture_output=True,
             text=True,
@@ -63,6 +47,43 @@ def dbt(warehouse: Warehouse, dbt_folder: Path) -> Dbt:
         return result
 
     return run
+
+
+@pytest.fixture(scope="module")
+def warehouse(warehouse_template: Warehouse) -> Iterator[Warehouse]:
+    """A migrated, empty warehouse of the module's own, of the name that dbt knows."""
+    with copied(warehouse_template, DATABASE) as copy:
+        yield copy
+
+
+@pytest.fixture(scope="module")
+def dbt(warehouse: Warehouse, dbt_folder: Path) -> Dbt:
+    """Runs dbt as the transformer on the module's warehouse; fails the test when dbt fails."""
+    return dbt_on(warehouse, dbt_folder)
+
+
+@pytest.fixture(scope="session")
+def built_sandbox(
+    warehouse_template: Warehouse, dbt_folder: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Warehouse]:
+    """2,000 cases of the sandbox, enriched and built once; for modules that copy it."""
+    with ExitStack() as stack:
+        with copied(warehouse_template, DATABASE) as warehouse:
+            with psycopg.connect(warehouse.url("transformer")) as connection:
+                ensure_nlp(connection)
+            dbt = dbt_on(warehouse, dbt_folder)
+            folder = tmp_path_factory.mktemp("truth")
+            write_truth(build_world(seed=11, as_of=AS_OF, cases=2000), folder)
+            rows = RawRows()
+            reference = Reference(folder, AS_OF, {})
+            land(rows, reference, reference.records)
+            rows.write(warehouse.url("loader"))
+            build = ("build", "--quiet", "--exclude-resource-type", "test", "unit_test", "--select")
+            dbt(*build, "tag:before_enrichment")
+            enrich(warehouse.url("transformer"))
+            dbt(*build, "tag:after_enrichment")
+            built = stack.enter_context(copied(warehouse))
+        yield built
 
 
 @pytest.fixture(scope="module")

@@ -13,6 +13,8 @@ from typing import Any
 import psycopg
 from psycopg.types.json import Jsonb
 
+from nlp.tables import ensure as ensure_nlp
+
 SOURCES = {
     "pos": ("pos_messages", "pos_cards", "pos_history"),
     "open311": ("open311_requests", "open311_services"),
@@ -27,6 +29,7 @@ SOURCES = {
     "fixmystreet_polls": ("fixmystreet_polls",),
     "chelyabinsk_comments": ("chelyabinsk_comments",),
     "vk_api_responses": ("vk_api_responses",),
+    "risk_decisions": ("risk_decisions",),
     "votes": ("votes",),
     "surveys": ("surveys",),
     "official_pages": ("official_pages",),
@@ -73,6 +76,7 @@ def create_tables(loader_url: str, transformer_url: str) -> None:
             connection.execute("select raw.create_entity_table(%s)", [table])
     with psycopg.connect(transformer_url) as connection:
         connection.execute(NLP_TABLES)
+        ensure_nlp(connection)
 
 
 def record_key(source_code: str, region_code: str, entity: str, native_id: str) -> uuid.UUID:
@@ -119,21 +123,23 @@ class RawRows:
         return key
 
     def write(self, loader_url: str) -> None:
-        """Land what was collected, one load a table."""
+        """Land what was collected, one load a table and region."""
         with psycopg.connect(loader_url) as connection:
-            for table in dict.fromkeys(row[0] for row in self.rows):
-                rows = [row[1:] for row in self.rows if row[0] == table]
-                _land(connection, table, rows)
+            for table, region in dict.fromkeys((row[0], row[3]) for row in self.rows):
+                rows = [row[1:] for row in self.rows if (row[0], row[3]) == (table, region)]
+                _land(connection, table, region, rows)
         self.rows.clear()
 
 
-def _land(connection: psycopg.Connection, table: str, rows: Iterable[tuple[Any, ...]]) -> None:
+def _land(
+    connection: psycopg.Connection, table: str, region: str, rows: Iterable[tuple[Any, ...]]
+) -> None:
     rows = list(rows)
     load = connection.execute(
         "insert into ops.loads (run_id, source_code, entity, region_code, finished_at, outcome,"
-        " rows_read, rows_landed) values ('test', %s, %s, 'tambov', now(), 'success', %s, %s)"
+        " rows_read, rows_landed) values ('test', %s, %s, %s, now(), 'success', %s, %s)"
         " returning load_id",
-        [SOURCE_OF_TABLE[table], table, len(rows), len(rows)],
+        [SOURCE_OF_TABLE[table], table, region, len(rows), len(rows)],
     ).fetchone()
     assert load is not None
     statement = (

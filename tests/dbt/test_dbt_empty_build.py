@@ -13,6 +13,7 @@ def test_an_empty_raw_builds_with_all_tests_and_without_a_warning(dbt: Dbt, quer
     output = result.stdout + result.stderr
     assert "WARN=0 ERROR=0" in output, output[-3000:]
     assert "deprecat" not in output.lower()
+    assert "[WARNING]" not in output
     assert query("select count(*) from marts.fct_appeals") == [(0,)]
     assert query("select count(*) from marts.dim_regions") == [(10,)]
     unit_tests = [line for line in output.splitlines() if "PASS" in line and "::" in line]

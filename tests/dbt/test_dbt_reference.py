@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterable
 from datetime import datetime
 from pathlib import Path
@@ -26,6 +27,17 @@ TABLES = {
     ("vk", "post"): "vk_posts",
     ("vk", "comment"): "vk_comments",
 }
+
+
+_WRITER = {"post": "author_key", "comment": "author_key"}
+
+
+def pseudonym(case: dict[str, Any]) -> str | None:
+    """One a person; an account of a social network is another person to everybody else."""
+    if case["applicant_id"] is None:
+        return None
+    known_as = f"{case['kind'] in _WRITER}|{case['applicant_id']}"
+    return "p_" + hashlib.sha256(known_as.encode()).hexdigest()[:32]
 
 
 def land(rows: RawRows, reference: Reference, cases: Iterable[dict[str, Any]]) -> None:
@@ -54,13 +66,19 @@ def land(rows: RawRows, reference: Reference, cases: Iterable[dict[str, Any]]) -
             if case["source_code"] == "municipal_register" and case["outcome"] == "withdrawn"
             else None,
             due_at=None if is_message else last.get("due_at"),
+            is_59fz=case["is_59fz"],
             is_fast_track=case["is_fast_track"],
             topic=case["topic"],
             category=case["category"],
             body=None if case["kind"] in ("post", "comment") else case["body_name"],
             municipality=case["municipality_code"],
             external_number=case["external_number"],
+            parent_native_id=case["parent_native_id"],
             text=case["text"],
+            address=case["address"],
+            rating=case["rating"] if is_message else None,
+            resolution=case["resolution"],
+            **{_WRITER.get(case["kind"], "applicant_key"): pseudonym(case)},
             is_by_body=not case["is_case"],
             is_deleted_at_source=case["is_deleted_at_source"],
         )
@@ -71,6 +89,8 @@ def land(rows: RawRows, reference: Reference, cases: Iterable[dict[str, Any]]) -
                 key[2],
                 questions_raised=case["questions_raised"],
                 questions_answered=case["questions_answered"],
+                latitude=case["latitude"],
+                longitude=case["longitude"],
             )
         for event in reference.events.get(key, []):
             new_due = event["new_due_date"]
@@ -84,6 +104,7 @@ def land(rows: RawRows, reference: Reference, cases: Iterable[dict[str, Any]]) -
                 occurred_at=event["occurred_at"],
                 body=reference.names[event["body_code"]],
                 new_due_at=new_due and f"{new_due}T12:00:00Z",
+                rating=event["rating"],
             )
     for check in reference.checks:
         moment = f"{check['checked_at']}T12:00:00"

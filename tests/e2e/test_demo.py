@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import stat
 from collections import Counter
@@ -68,6 +69,37 @@ def test_the_nightly_maintenance_prunes_old_logs_and_old_metadata(demo: Home) ->
     assert left == (0,)
     assert not old.exists()
     assert (settings.home / "logs" / "airflow-scheduler.log").exists()
+
+
+def test_every_node_of_both_builds_is_on_record_and_none_read_the_project_anew(
+    demo: Home,
+) -> None:
+    settings = demo.settings
+    client = AirflowClient(settings.airflow_url, settings.credentials.airflow["admin"])
+    run_id = (client.latest_run("warehouse") or {})["dag_run_id"]
+    rows = demo.sql(
+        "select invocation_id, unique_id, resource_type, status from audit.dbt_results"
+        f" where airflow_run_id = '{run_id}'"
+    )
+    manifest = json.loads((settings.dbt_target / "manifest.json").read_text(encoding="utf-8"))
+    nodes = {
+        key
+        for key, node in manifest["nodes"].items()
+        if node["config"]["materialized"] != "ephemeral" and node["resource_type"] != "operation"
+    }
+    assert len(nodes) > 1000
+    built = Counter(row["unique_id"] for row in rows if row["resource_type"] != "operation")
+    assert built == Counter(nodes)
+    assert len({row["invocation_id"] for row in rows}) == 2
+    assert {row["status"] for row in rows} <= {"success", "pass", "warn"}
+    last = json.loads(demo.run("build", "--last", "--json").stdout)
+    assert {row["airflow_run_id"] for row in last} == {run_id}
+    assert f"{run_id}, " in demo.run("build", "--last").stdout
+    for task in ("before_enrichment", "after_enrichment"):
+        logs = (settings.home / "airflow" / "logs" / "dag_id=warehouse").rglob(f"*={task}/*.log")
+        log = "".join(path.read_text(encoding="utf-8") for path in logs)
+        assert "full parse" not in log
+        assert log.count("OK created") > 50
 
 
 def test_every_case_of_the_sandbox_is_in_the_ledger_and_ends_where_the_truth_says(
@@ -290,7 +322,8 @@ def test_a_failing_critical_check_stops_what_is_downstream(demo: Home) -> None:
     assert run["state"] == "failed"
     assert tasks["check_raw"] == "failed"
     assert tasks["enrich"] == "upstream_failed"
-    assert tasks["publish"] == "upstream_failed"
+    assert tasks["before_enrichment"] == "upstream_failed"
+    assert tasks["after_enrichment"] == "upstream_failed"
     after = client.latest_run("quality")
     assert after is not None
     assert after["dag_run_id"] == before["dag_run_id"]

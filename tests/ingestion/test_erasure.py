@@ -441,7 +441,7 @@ def test_every_text_of_a_case_was_looked_at_by_somebody() -> None:
     harmless = {
         *("native_id", "kind", "status", "stage", "source_verdict", "topic", "category"),
         *("subcategory", "fact", "received_body", "body", "channel", "municipality", "regime"),
-        "exclusion",
+        *("exclusion", "resolution", "priority"),
         *("external_number", "applicant_key", "author_key", "parent_native_id"),
     }
     texts = {

@@ -130,6 +130,7 @@ def test_the_sources_of_the_platform_are_valid_and_own_their_tables() -> None:
         "pos_messages": "pos",
         "project_risks": "project_risks",
         "projects": "projects",
+        "risk_decisions": "risk_decisions",
         "surveys": "surveys",
         "telegram_channel_posts": "telegram_channels",
         "edms_59fz": "edms_59fz",

@@ -34,10 +34,17 @@ def digest(text: str) -> str:
 def url(warehouse: Warehouse) -> str:
     url = warehouse.url("transformer")
     with psycopg.connect(url) as connection:
-        connection.execute("drop table if exists nlp.enrichments, nlp.models")
+        connection.execute(
+            "drop table if exists nlp.enrichments, nlp.text_signals, nlp.reply_signals,"
+            " nlp.near_duplicates, nlp.models"
+        )
         connection.execute("drop table if exists intermediate.int_texts")
         connection.execute(
             "create table intermediate.int_texts (text_hash text, text text, region_code text)"
+        )
+        connection.execute("drop table if exists intermediate.int_case_replies")
+        connection.execute(
+            "create table intermediate.int_case_replies (reply_hash text, reply_text text)"
         )
     add(url, TEXTS)
     return url
@@ -198,3 +205,66 @@ def test_analysts_and_officials_cannot_read_enrichments(
             pytest.raises(psycopg.errors.InsufficientPrivilege),
         ):
             connection.execute("select count(*) from nlp.enrichments")
+
+
+REPLY = (
+    "Уважаемый Иван Петрович! Ваше обращение № {} рассмотрено, работы по уборке снега выполнены."
+)
+
+
+def test_signals_of_texts_and_replies_are_stored_once_and_without_the_text(
+    url: str, municipalities: Path
+) -> None:
+    add(url, ["Подам жалобу прокурору и пойду в суд, если снег во дворе не уберут до пятницы"])
+    replies = [REPLY.format(number) for number in (17, 18)]
+    with psycopg.connect(url) as connection:
+        for reply in [*replies, replies[0]]:
+            connection.execute(
+                "insert into intermediate.int_case_replies values (%s, %s)", [digest(reply), reply]
+            )
+    counts = run(url, municipalities)
+    assert (counts.text_signals, counts.reply_signals) == (5, 2)
+    assert rows(
+        url,
+        "select has_court, has_prosecutor, has_president, tone from nlp.text_signals"
+        " where normalised_text_hash is not null and has_court",
+    ) == [(True, True, False, None)]
+    found = rows(
+        url,
+        "select skeleton_hash, has_action, has_date, has_legal_reason, has_personal_data, is_rude,"
+        " promised_date from nlp.reply_signals",
+    )
+    assert len(found) == 2
+    assert found[0] == found[1]
+    assert found[0][0] is not None
+    assert found[0][1:] == (None,) * 6
+    everything = " ".join(
+        str(row[0]).lower()
+        for query in ("select t::text from nlp.text_signals as t",
+                      "select r::text from nlp.reply_signals as r")
+        for row in rows(url, query)
+    )  # fmt: skip
+    assert "петрович" not in everything
+    assert "жалоб" not in everything
+    again = run(url, municipalities)
+    assert (again.text_signals, again.reply_signals) == (0, 0)
+
+
+def test_texts_that_were_enriched_before_there_were_signals_get_theirs(
+    url: str, municipalities: Path
+) -> None:
+    run(url, municipalities)
+    with psycopg.connect(url) as connection:
+        connection.execute("truncate nlp.text_signals")
+    counts = run(url, municipalities)
+    assert (counts.enriched, counts.text_signals) == (0, 4)
+
+
+def test_no_pair_of_texts_is_near_until_a_model_says_so(url: str, municipalities: Path) -> None:
+    run(url, municipalities)
+    assert rows(url, "select count(*) from nlp.near_duplicates") == [(0,)]
+    with psycopg.connect(url) as connection, pytest.raises(psycopg.errors.CheckViolation):
+        connection.execute(
+            "insert into nlp.near_duplicates values ('message', 'b', 'a', %s, 0.9)",
+            [MODEL_VERSION],
+        )

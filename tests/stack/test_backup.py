@@ -19,6 +19,7 @@ from ingestion.migrations import downgrade
 from ingestion.source import Source, load_source
 from ingestion.vault import Vault
 from nlp.tables import ensure as ensure_nlp
+from stack.access import AccessError, look, show_block
 from stack.backup import Backup, BackupError, backup, read, restore
 from stack.database import Warehouse
 
@@ -88,17 +89,37 @@ def filled(warehouse: Warehouse, source: Source) -> Warehouse:
             "create table audit.facts_equal_the_ledger as"
             " select 1::bigint as case_id, 'в реестре'::text as reason, 1.5::numeric(4,1) as share"
         )
+        # Published, as the transformer publishes.
+        connection.execute(
+            "insert into audit.published_projects values ('p', 'archive', '{}')"
+            " on conflict do nothing"
+        )
+        connection.execute(
+            "insert into audit.publications (mart, region_code, period, published_by,"
+            " project_sha256, as_of, known, expected_loads, key_columns, column_names, row_count,"
+            " is_proven) values ('m', 'tambov', 'all', 'operator', 'p', '{}', '{}', '[]', '{k}',"
+            " '{k}', 1, true)"
+        )
+        connection.execute(
+            "insert into audit.published_values select max(publication_id), 1, 'k', 1.50, null"
+            " from audit.publications"
+        )
+    show_block(warehouse.url("owner"), "ivanova", region="tambov", block="HEALTH", by="operator")
+    with pytest.raises(AccessError):
+        look(warehouse.url("auditor"), ["p_1"], reason="check 12", vault_key=KEY)
     return warehouse
 
 
 def content(warehouse: Warehouse) -> dict[str, list[str]]:
     """Every row of every table that a backup is about, as PostgreSQL writes it."""
     found = {}
-    for role, schemas in (("owner", ["raw", "ops", "vault"]), ("transformer", ["nlp", "audit"])):
+    schemas = ["raw", "ops", "vault", "nlp", "audit", "access"]
+    for role in ("owner", "transformer"):
         with psycopg.connect(warehouse.url(role)) as connection:
             connection.execute("set timezone to 'UTC'")
             for schema, table in connection.execute(
-                "select schemaname, tablename from pg_tables where schemaname = any(%s)",
+                "select schemaname, tablename from pg_tables"
+                " where schemaname = any(%s) and tableowner = current_user",
                 [schemas],
             ).fetchall():
                 query = sql.SQL("select r::text from {} as r order by 1")
@@ -124,6 +145,8 @@ def test_every_table_is_the_same_on_another_server(
     assert rows == copied.rows == restored.rows
     assert all(before[name] for name in ("raw.backed_up", "ops.quarantine", "vault.identities"))
     assert all(before[name] for name in ("nlp.enrichments", "audit.facts_equal_the_ledger"))
+    assert all(before[name] for name in ("access.official_blocks", "audit.vault_looks"))
+    assert any("1.50" in line for line in before["audit.published_values"])
 
 
 def test_the_restored_warehouse_goes_on_where_the_other_stopped(
@@ -171,7 +194,8 @@ def test_the_vault_lies_apart_and_its_key_only_where_it_is_asked_for(
     assert [path.name for path in (folder / "vault").iterdir() if path.suffix == ".gz"] == [
         "vault.identities.copy.gz"
     ]
-    assert not [path for path in (folder / "warehouse").iterdir() if "vault" in path.name]
+    # Who looked into the vault is no part of it.
+    assert not list((folder / "warehouse").glob("vault.*"))
     for path in [folder, folder / "vault", folder / "warehouse"]:
         assert stat.S_IMODE(path.stat().st_mode) == 0o700
 

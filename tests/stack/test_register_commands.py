@@ -49,9 +49,9 @@ def filled(folder: Path, **cells: str) -> Path:
 def test_the_registers_are_listed_with_the_clauses_that_ask_for_them(folder: Path) -> None:
     rows = json.loads(register("list", "--json").stdout)
     listed = {row["register"]: row for row in rows}
-    assert listed["measures"]["clauses"]["jewish_ao"] == "4а"
+    assert listed["measures"]["clauses"]["jewish_ao"] == "2.3[в], 2.3г, 4а"
     assert "pos" not in listed
-    assert "Корректирующие и предупреждающие" in register("list").stdout
+    assert "Рекомендации, корректирующие и предупреждающие" in register("list").stdout
 
 
 def test_a_filled_template_passes_and_the_next_command_is_told(folder: Path) -> None:

@@ -16,6 +16,7 @@ import psycopg
 import pytest
 from psycopg import sql
 
+from stack.access import admit, show_block
 from stack.database import Warehouse, with_credentials
 from stack.settings import REPOSITORY, Settings
 
@@ -62,6 +63,8 @@ def instance(
     home = tmp_path_factory.mktemp("superset")
     with psycopg.connect(warehouse.url("owner"), autocommit=True) as connection:
         connection.execute((HERE / "marts.sql").read_text("utf-8").encode())
+    admit(warehouse.url("owner"), ["admin", "official", "analyst"])
+    show_block(warehouse.url("owner"), "physician", region="tambov", block="HEALTH", by="test")
     database = f"{warehouse.database}_superset"
     with psycopg.connect(warehouse.admin_url, autocommit=True) as connection:
         connection.execute(

@@ -161,6 +161,19 @@ with app.app_context():
     db.session.commit()
 seen["stranger_rows"] = len(rows(client_of("stranger", "stranger-1"), rating))
 
+# The official of one block, who asks what somebody else has just been answered.
+with app.app_context():
+    official_role = security_manager.find_role("Должностное лицо")
+    for name in ("physician", "without a block"):
+        mail = f"{name.replace(' ', '.')}@tsur.invalid"
+        security_manager.add_user(name, "A", "B", mail, official_role, f"{name}-1")
+    db.session.commit()
+physician = client_of("physician", "physician-1")
+seen["physician_rating"] = rows(physician, rating)
+seen["physician_months"] = rows(physician, months)
+seen["physician_sources"] = len(rows(physician, sources))
+seen["without_a_block"] = len(rows(client_of("without a block", "without a block-1"), rating))
+
 # One chart less in the files, and one that an analyst made himself.
 less = copy.deepcopy(declared)
 gone = next(

@@ -29,7 +29,7 @@ def test_the_first_sync_fills_an_empty_database_and_every_chart_answers(
 def test_a_second_sync_changes_nothing(observed: dict[str, Any]) -> None:
     assert observed["after"] == observed["before"]
     assert len(observed["after"]["charts"]) == 26
-    assert len(observed["after"]["rules"]) == 4
+    assert len(observed["after"]["rules"]) == 6
 
 
 def test_every_chart_gives_rows_and_every_caption_says_when_of_how_many_and_what_is_unknown(
@@ -175,6 +175,17 @@ def test_an_analyst_queries_the_marts_in_sql_lab_but_not_the_raw_rows(
 def test_whom_no_rule_names_sees_no_row(observed: dict[str, Any]) -> None:
     assert len(observed["rating"]) == 35
     assert observed["stranger_rows"] == 0
+
+
+def test_an_official_of_one_block_sees_its_rows_whatever_others_were_answered(
+    observed: dict[str, Any],
+) -> None:
+    bodies = [row["body_name"] for row in observed["physician_rating"]]
+    assert bodies == ["Министерство здравоохранения (Тамбовская область)"]
+    assert len(observed["physician_months"]) == len(observed["months"]) == 12
+    assert observed["physician_months"] != observed["months"]
+    assert observed["physician_sources"] == len(observed["sources"])
+    assert observed["without_a_block"] == 0
 
 
 def test_what_is_no_longer_declared_goes_and_what_people_made_stays(

@@ -67,6 +67,7 @@ def test_the_issue_s_registers_are_all_there() -> None:
         "media_plans",
         "information_requests",
         "corrections",
+        "risk_decisions",
     }
 
 

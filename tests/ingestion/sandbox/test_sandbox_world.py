@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter, defaultdict
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 
 import pytest
 
@@ -321,3 +321,17 @@ def test_bad_rows_are_few_and_each_has_its_reason(world: World) -> None:
 def test_every_checked_reply_has_a_number_of_its_own(world: World) -> None:
     numbers = [row.native_id for row in world.checked_replies]
     assert len(numbers) == len(set(numbers)) > 0
+
+
+def test_a_message_of_the_last_minutes_is_not_registered_yet_and_has_its_cycle() -> None:
+    as_of = datetime.fromisoformat("2026-03-01T06:00:00+03:00")
+    world = build_world(seed=38, as_of=as_of, cases=2500)
+    fresh = [
+        case
+        for case in world.cases
+        if case.source_code == "pos" and {event.event for event in case.events} == {"received"}
+    ]
+    assert fresh
+    for case in fresh:
+        (cycle,) = case.cycles
+        assert (cycle.opened_at, cycle.closed_at) == (case.events[0].at, None)

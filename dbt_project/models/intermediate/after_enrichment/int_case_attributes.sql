@@ -1,6 +1,6 @@
 -- Block and municipality of every case that reaches the marts. The finest label that the source
 -- carries decides the block (topic, then category), and only then the model; the model's own guess is
--- kept beside it.
+-- kept beside it. A topic is only ever told by a label.
 with cases as (
     select
         case_id,
@@ -10,7 +10,9 @@ with cases as (
         topic_key,
         category_key,
         municipality_key,
-        regime_code
+        regime_code,
+        received_date,
+        {{ match_key('resolution_label') }} as resolution_key
     from {{ ref('int_cases') }}
 ),
 
@@ -25,6 +27,19 @@ labels as (
 
 municipalities as (
     select * from {{ ref('municipalities') }}
+),
+
+fast_track_topics as (
+    select * from {{ ref('fast_track_topics') }}
+),
+
+-- A source's own reading of a label goes before the common one.
+resolutions as (
+    select
+        source_code,
+        {{ match_key('label') }} as resolution_key,
+        resolution_code
+    from {{ ref('resolution_labels') }}
 ),
 
 models as (
@@ -44,6 +59,38 @@ current_enrichments as (
 
 municipality_names as (
     select * from {{ ref('int_municipality_names') }}
+),
+
+case_topics as (
+    select
+        cases.case_id,
+        cases.region_code,
+        cases.received_date,
+        topics.block_code,
+        coalesce(
+            topics.topic_code, {{ own_topic_code('cases.source_code', 'cases.topic_key') }}
+        ) as topic_code
+    from cases
+    left join labels as topics
+        on
+            cases.source_code = topics.source_code
+            and topics.label_kind = 'topic'
+            and cases.topic_key = topics.label_key
+),
+
+-- What could go the fast way on the day it was filed (DOMAIN 5.7).
+eligible as (
+    select distinct case_topics.case_id
+    from case_topics
+    inner join fast_track_topics
+        on
+            case_topics.topic_code = fast_track_topics.topic_code
+            and fast_track_topics.region_code in (case_topics.region_code, '*')
+            and case_topics.received_date >= fast_track_topics.valid_from
+            and (
+                fast_track_topics.valid_to is null
+                or case_topics.received_date < fast_track_topics.valid_to
+            )
 ),
 
 -- A text that names one municipality of its region is placed there; one that names two is not.
@@ -82,21 +129,29 @@ select
     current_enrichments.block_probability::numeric as model_block_probability,
     current_enrichments.model_version,
     current_enrichments.masked_text as text_masked,
-    coalesce(topics.is_fast_track_eligible, false) as is_fast_track_eligible,
+    eligible.case_id is not null as is_fast_track_eligible,
     coalesce(municipality_names.municipality_code, named_in_text.municipality_code)
         as municipality_code,
     case
         when municipality_names.municipality_code is not null then 'source'
         when named_in_text.municipality_code is not null then 'text'
         else 'none'
-    end as municipality_decided_by
+    end as municipality_decided_by,
+    topics.topic_code,
+    coalesce(own_resolutions.resolution_code, common_resolutions.resolution_code)
+        as resolution_code
 from cases
 inner join ledger on cases.case_id = ledger.case_id
-left join labels as topics
+inner join case_topics as topics on cases.case_id = topics.case_id
+left join eligible on cases.case_id = eligible.case_id
+left join resolutions as own_resolutions
     on
-        cases.source_code = topics.source_code
-        and topics.label_kind = 'topic'
-        and cases.topic_key = topics.label_key
+        cases.source_code = own_resolutions.source_code
+        and cases.resolution_key = own_resolutions.resolution_key
+left join resolutions as common_resolutions
+    on
+        common_resolutions.source_code = '*'
+        and cases.resolution_key = common_resolutions.resolution_key
 left join labels as categories
     on
         cases.source_code = categories.source_code

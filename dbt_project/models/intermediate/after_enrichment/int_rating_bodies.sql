@@ -17,7 +17,9 @@ by_block as (
         block_code,
         count(*) as due_cycles,
         count(*) filter (where deadline_status <> 'overdue_open') as answered_cycles,
-        count(distinct case_id) as cases
+        count(distinct case_id) as cases,
+        count(rating) as rated_cases,
+        count(*) filter (where rating >= 4) as satisfied_cases
     from cohort
     group by period_kind, period_start, region_code, body_code, block_code
 )
@@ -32,7 +34,9 @@ select
         array_agg(by_block.block_code order by by_block.cases desc, by_block.block_code asc)
     )[1] as main_block_code,
     sum(by_block.due_cycles)::bigint as due_cycles,
-    sum(by_block.answered_cycles)::bigint as answered_cycles
+    sum(by_block.answered_cycles)::bigint as answered_cycles,
+    sum(by_block.rated_cases)::bigint as rated_cases,
+    sum(by_block.satisfied_cases)::bigint as satisfied_cases
 from by_block
 inner join bodies on by_block.body_code = bodies.body_code
 group by

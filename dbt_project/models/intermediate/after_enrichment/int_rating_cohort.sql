@@ -13,6 +13,8 @@ with deadlines as (
 cases as (
     select
         case_id,
+        kind in ('post', 'comment') as is_post,
+        rating,
         questions_raised,
         questions_answered
     from {{ ref('int_cases') }}
@@ -30,6 +32,10 @@ rated_regions as (
     select distinct region_code from {{ ref('int_rating_rules') }}
 ),
 
+settings as (
+    select * from {{ ref('int_rating_settings') }}
+),
+
 cohort as (
     select
         deadlines.case_id,
@@ -38,6 +44,7 @@ cohort as (
         deadlines.body_code,
         attributes.block_code,
         deadlines.deadline_status,
+        coalesce(cases.is_post, false) as is_post,
         (deadlines.due_at at time zone deadlines.time_zone)::timestamp as due_local_at,
         -- Elapsed as a share of what was allowed; an open cycle past its term counts to the report's
         -- moment. A negative duration measures nothing.
@@ -64,24 +71,45 @@ cohort as (
         case
             when deadlines.is_last_cycle and deadlines.deadline_status <> 'overdue_open'
                 then least(coalesce(cases.questions_answered, 0), cases.questions_raised)
-        end as questions_answered
+        end as questions_answered,
+        -- So does the applicant's rating: the last one is the one that stands.
+        case
+            when deadlines.is_last_cycle and deadlines.deadline_status <> 'overdue_open'
+                then cases.rating
+        end as rating
     from deadlines
     inner join rated_regions on deadlines.region_code = rated_regions.region_code
     inner join cases on deadlines.case_id = cases.case_id
     inner join attributes on deadlines.case_id = attributes.case_id
+),
+
+dated as (
+    select
+        periods.period_kind,
+        date_trunc(periods.period_kind, cohort.due_local_at)::date as period_start,
+        cohort.*
+    from cohort
+    cross join (values ('month'), ('quarter')) as periods (period_kind)
 )
 
 select
-    periods.period_kind,
-    date_trunc(periods.period_kind, cohort.due_local_at)::date as period_start,
-    cohort.region_code,
-    cohort.body_code,
-    cohort.block_code,
-    cohort.case_id,
-    cohort.cycle_no,
-    cohort.deadline_status,
-    cohort.elapsed_ratio,
-    cohort.questions_raised,
-    cohort.questions_answered
-from cohort
-cross join (values ('month'), ('quarter')) as periods (period_kind)
+    dated.period_kind,
+    dated.period_start,
+    dated.region_code,
+    dated.body_code,
+    dated.block_code,
+    dated.case_id,
+    dated.cycle_no,
+    dated.deadline_status,
+    dated.elapsed_ratio,
+    dated.questions_raised,
+    dated.questions_answered,
+    dated.rating
+from dated
+left join settings
+    on
+        dated.region_code = settings.region_code
+        and dated.period_start >= settings.valid_from
+        and (settings.valid_to is null or dated.period_start < settings.valid_to)
+-- Published posts count where the act speaks of them (C 11(3) leaves it to the operator).
+where not dated.is_post or coalesce(settings.counts_posts, true)

@@ -1,6 +1,5 @@
 -- Every dimension of a body's rating in a period: the value, its peers' value, the shrunk value and
 -- the interval. Formulas: DOMAIN 5.1-5.3.
-{%- set prior_weight = 20 -%}
 {%- set z = 1.96 %}
 with bodies as (
     select * from {{ ref('int_rating_bodies') }}
@@ -14,6 +13,10 @@ rules as (
     select * from {{ ref('int_rating_rules') }}
 ),
 
+settings as (
+    select * from {{ ref('int_rating_settings') }}
+),
+
 -- A dimension that the act asks for and nothing was observed of keeps its row, with n = 0.
 enabled as (
     select
@@ -25,6 +28,12 @@ enabled as (
         bodies.main_block_code,
         bodies.due_cycles,
         bodies.answered_cycles,
+        bodies.rated_cases,
+        bodies.satisfied_cases,
+        coalesce(settings.prior_weight, 20) as prior_weight,
+        coalesce(settings.min_due_cycles, 10) as min_due_cycles,
+        coalesce(settings.min_checked_replies, 30) as min_checked_replies,
+        settings.approver,
         rules.dimension_code,
         rules.dimension_name,
         rules.weight,
@@ -41,6 +50,11 @@ enabled as (
             bodies.region_code = rules.region_code
             and bodies.period_start >= rules.valid_from
             and (rules.valid_to is null or bodies.period_start < rules.valid_to)
+    left join settings
+        on
+            bodies.region_code = settings.region_code
+            and bodies.period_start >= settings.valid_from
+            and (settings.valid_to is null or bodies.period_start < settings.valid_to)
     left join observations
         on
             bodies.body_code = observations.body_code
@@ -92,8 +106,8 @@ shrunk as (
         case
             when chosen.n > 0
                 then
-                    (chosen.amount + {{ prior_weight }} * chosen.peer_mean)
-                    / (chosen.n + {{ prior_weight }})
+                    (chosen.amount + chosen.prior_weight * chosen.peer_mean)
+                    / (chosen.n + chosen.prior_weight)
         end as shrunk_mean,
         {{ z }} * {{ z }} / nullif(chosen.n, 0) as z2_n,
         {{ z }} * sqrt(
@@ -158,5 +172,15 @@ select
     ) as interval_high,
     ratio_p50,
     ratio_p90,
-    case_ids
+    case_ids,
+    rated_cases,
+    satisfied_cases,
+    prior_weight,
+    min_due_cycles,
+    approver,
+    -- Of the replies of a quarter a random sample is checked, all of them where they are few.
+    case
+        when dimension_code = 'quality' and period_kind = 'quarter'
+            then n >= least(min_checked_replies, answered_cycles)
+    end as is_sample_sufficient
 from shrunk

@@ -20,8 +20,11 @@ by_body as (
         count(*) filter (where deadline_status = 'on_time') as on_time_cycles,
         sum(questions_raised) as questions_raised,
         sum(questions_answered) as questions_answered,
+        count(rating) as rated_cases,
+        count(*) filter (where rating >= 4) as satisfied_cases,
         array_agg(distinct case_id) as due_case_ids,
-        array_agg(distinct case_id) filter (where questions_raised > 0) as asked_case_ids
+        array_agg(distinct case_id) filter (where questions_raised > 0) as asked_case_ids,
+        array_agg(distinct case_id) filter (where rating is not null) as rated_case_ids
     from cohort
     group by period_kind, period_start, body_code
 ),
@@ -80,6 +83,13 @@ shares as (
             by_body.questions_answered,
             by_body.questions_raised,
             by_body.asked_case_ids
+        ),
+        -- Shown beside the rating; part of it only where a region's dimensions name it (DOMAIN 5.3).
+        (
+            'satisfaction',
+            by_body.satisfied_cases,
+            by_body.rated_cases,
+            by_body.rated_case_ids
         )
     ) as dimensions (dimension_code, amount, n, case_ids)
 ),

@@ -16,21 +16,46 @@ bodies as (
     select * from {{ ref('bodies') }}
 ),
 
-known as (
+register as (
+    select * from {{ ref('stg_bodies') }}
+    where not is_deleted
+),
+
+spelled as (
     select
-        bodies.region_code,
-        names.body_key,
-        min(bodies.body_code) as body_code
+        body_code,
+        region_code,
+        array[body_name] || string_to_array(coalesce(aliases, ''), '|') as spellings,
+        1 as source_order
     from bodies
+    union all
+    select
+        native_id as body_code,
+        region_code,
+        array[body_name, short_name] as spellings,
+        2 as source_order
+    from register
+),
+
+known as (
+    select distinct on (spelled.region_code, names.body_key)
+        spelled.region_code,
+        names.body_key,
+        spelled.body_code
+    from spelled
     cross join
         lateral (
             select {{ match_key('spelling') }} as body_key
-            from unnest(
-                array[bodies.body_name] || string_to_array(coalesce(bodies.aliases, ''), '|')
-            ) as spellings (spelling)
+            from unnest(spelled.spellings) as each_spelling (spelling)
         ) as names
     where names.body_key is not null
-    group by bodies.region_code, names.body_key
+    -- A former name that the reference gives to the body of today stays with it; by whose it was on
+    -- a day goes `int_body_tenures`.
+    order by
+        spelled.region_code asc,
+        names.body_key asc,
+        spelled.source_order asc,
+        spelled.body_code asc
 ),
 
 met as (

@@ -20,10 +20,24 @@ told as (
         min(occurred_at) filter (where event_code = 'registered') as registered_at,
         min(occurred_at) filter (where event_code = 'answered') as answered_at,
         min(occurred_at) filter (where event_code = 'closed') as ended_at,
+        min(occurred_at) filter (where event_code = 'interim_reply') as interim_reply_at,
+        min(occurred_at) filter (where event_code = 'transferred') as forwarded_at,
         min(occurred_at) filter (where event_code in ('withdrawn', 'rejected')) as excluded_at,
         min(event_code) filter (where event_code in ('withdrawn', 'rejected')) as exclusion_code
     from events
     group by case_id, cycle_no
+),
+
+-- Under a post the body answers with a comment of its own.
+thread_replies as (
+    select
+        source_code,
+        region_code,
+        parent_native_id,
+        min(received_at) as replied_at
+    from {{ ref('int_cases') }}
+    where is_by_body and parent_native_id is not null
+    group by source_code, region_code, parent_native_id
 ),
 
 spans as (
@@ -40,8 +54,11 @@ spans as (
         told.registered_at,
         told.answered_at,
         told.ended_at,
+        told.interim_reply_at,
+        told.forwarded_at,
         told.excluded_at,
-        told.exclusion_code
+        told.exclusion_code,
+        told.case_id is not null as has_history
     from cases
     left join told on cases.case_id = told.case_id
 )
@@ -88,6 +105,28 @@ select
     case when spans.is_last_cycle then cases.due_at end as due_at,
     case when spans.is_last_cycle then cases.source_due_at end as source_due_at,
     case when spans.is_last_cycle then cases.source_verdict end as source_verdict,
-    cases.body_key
+    cases.body_key,
+    -- what the terms of the steps before the answer rest on
+    spans.is_first_cycle,
+    spans.has_history,
+    spans.opened_at is not null
+    or (spans.is_first_cycle and cases.received_has_time) as opened_has_time,
+    coalesce(spans.answered_at, spans.ended_at) is not null
+    or cases.closed_has_time as closed_has_time,
+    spans.interim_reply_at,
+    thread_replies.replied_at as thread_replied_at,
+    spans.forwarded_at,
+    cases.shows_replies,
+    cases.channel_code,
+    cases.case_priority,
+    case when spans.is_first_cycle then cases.received_body_key else cases.body_key end
+        as receiving_body_key
 from spans
 inner join cases on spans.case_id = cases.case_id
+left join thread_replies
+    on
+        cases.source_code = thread_replies.source_code
+        and cases.region_code = thread_replies.region_code
+        and cases.native_id = thread_replies.parent_native_id
+        and spans.is_first_cycle
+        and cases.received_at <= thread_replies.replied_at

@@ -38,6 +38,7 @@ joined as (
         data_sources.channel_code,
         coalesce(data_sources.deadline_mode, 'none') as deadline_mode,
         data_sources.default_regime_code,
+        coalesce(data_sources.shows_replies, false) as shows_replies,
         coalesce(clock.time_zone, 'UTC') as time_zone,
         coalesce(clock.calendar_code, 'weekends') as calendar_code,
         clock.as_of
@@ -77,6 +78,8 @@ select
         else default_regime_code
     end as regime_code,
     is_fast_track,
+    case_priority,
+    shows_replies,
     is_by_body,
     is_deleted,
     is_deleted_at_source,
@@ -114,6 +117,7 @@ select
     coalesce(body, received_body) as body_label,
     {{ match_key('coalesce(body, received_body)') }} as body_key,
     received_body as received_body_label,
+    {{ match_key('coalesce(received_body, body)') }} as received_body_key,
     municipality_label,
     {{ match_key('municipality_label') }} as municipality_key,
     -- content
@@ -136,5 +140,7 @@ select
     -- changes
     observed_at,
     source_changed_at,
-    load_id
+    load_id,
+    -- what the body says it did
+    resolution_label
 from normalised

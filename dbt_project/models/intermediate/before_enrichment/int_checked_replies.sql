@@ -8,6 +8,10 @@ body_names as (
     select * from {{ ref('int_body_names') }}
 ),
 
+tenures as (
+    select * from {{ ref('int_body_tenures') }}
+),
+
 ledger as (
     select * from {{ ref('int_case_ledger') }}
 ),
@@ -31,7 +35,7 @@ select
     checks.region_code,
     checks.native_id,
     numbers.case_id,
-    body_names.body_code,
+    coalesce(tenures.legal_body_code, body_names.body_code) as body_code,
     checks.checked_at,
     (checks.checked_at at time zone clock.time_zone)::date as checked_date,
     checks.is_passed
@@ -42,6 +46,13 @@ left join body_names
     on
         checks.region_code = body_names.region_code
         and {{ match_key('checks.body') }} = body_names.body_key
+left join tenures
+    on
+        body_names.body_code = tenures.body_code
+        and (checks.checked_at at time zone clock.time_zone)::date
+        >= coalesce(tenures.valid_from, '-infinity')
+        and (checks.checked_at at time zone clock.time_zone)::date
+        < coalesce(tenures.valid_to, 'infinity')
 left join numbers
     on
         checks.region_code = numbers.region_code

@@ -1,11 +1,11 @@
--- Due date and verdict of every cycle, as of the region's moment. The rule is the one that applied on
--- the day the term began. Facts later than `as_of` have not happened yet.
+-- Due dates and verdicts of every cycle, as of the region's moment: the answer, by law and by the
+-- internal term, and the steps before it. Facts later than `as_of` have not happened yet.
 with cycles as (
     select * from {{ ref('int_case_cycles') }}
 ),
 
-rules as (
-    select * from {{ ref('deadline_rules') }}
+terms as (
+    select * from {{ ref('int_deadline_terms') }}
 ),
 
 calendar as (
@@ -25,6 +25,10 @@ body_names as (
     select * from {{ ref('int_body_names') }}
 ),
 
+tenures as (
+    select * from {{ ref('int_body_tenures') }}
+),
+
 ledger as (
     select * from {{ ref('int_case_ledger') }}
     where case_id is not null
@@ -36,96 +40,19 @@ verdicts as (
 
 -- Only cases that reach the marts have a term to keep.
 living as (
-    select
-        cycles.*,
-        (cycles.opened_at at time zone cycles.time_zone)::date as opened_date,
-        (
-            coalesce(cycles.registered_at, cycles.opened_at) at time zone cycles.time_zone
-        )::date as registration_date
+    select cycles.*
     from cycles
     inner join ledger on cycles.case_id = ledger.case_id
 ),
 
-ruled as (
-    select distinct on (living.case_id, living.cycle_no)
-        living.case_id,
-        living.cycle_no,
-        rules.rule_code,
-        rules.duration,
-        rules.unit,
-        rules.count_from,
-        rules.rollover,
-        rules.extension_max_days,
-        case rules.start_event
-            when 'registered' then living.registration_date else living.opened_date
-        end as start_date
-    from living
-    inner join rules
-        on
-            living.regime_code = rules.regime_code
-            and rules.region_code in (living.region_code, '*')
-            and (rules.is_fast_track is null or living.is_fast_track = rules.is_fast_track)
-    where
-        living.deadline_mode = 'rule'
-        and case rules.start_event
-            when 'registered' then living.registration_date else living.opened_date
-        end >= rules.valid_from
-        and (
-            rules.valid_to is null
-            or case rules.start_event
-                when 'registered' then living.registration_date else living.opened_date
-            end < rules.valid_to
-        )
-    order by
-        living.case_id asc,
-        living.cycle_no asc,
-        (rules.region_code <> '*') desc,
-        rules.priority desc,
-        rules.rule_code asc
-),
-
--- Day n of the term, before it moves off a day without work.
-counted as (
+final_terms as (
     select
-        ruled.*,
-        living.calendar_code,
+        terms.*,
         living.time_zone,
-        living.as_of,
-        case
-            when ruled.unit = 'calendar_day'
-                then ruled.start_date + ruled.duration - (ruled.count_from = 'day')::int
-            else working_days.calendar_date
-        end as nominal_date
-    from ruled
-    inner join living
-        on ruled.case_id = living.case_id and ruled.cycle_no = living.cycle_no
-    left join calendar as starts
-        on
-            ruled.unit = 'working_day'
-            and living.calendar_code = starts.calendar_code
-            and ruled.start_date = starts.calendar_date
-    left join calendar as working_days
-        on
-            starts.calendar_code = working_days.calendar_code
-            and working_days.is_working
-            -- The start counts as day 1 only where it is itself a working day.
-            and working_days.working_day_number = starts.working_day_number + ruled.duration
-            - (ruled.count_from = 'day' and starts.is_working)::int
-),
-
-rolled as (
-    select
-        counted.*,
-        case counted.rollover
-            when 'next' then coalesce(calendar.next_working_date, counted.nominal_date)
-            when 'previous' then coalesce(calendar.previous_working_date, counted.nominal_date)
-            else counted.nominal_date
-        end as original_due_date
-    from counted
-    left join calendar
-        on
-            counted.calendar_code = calendar.calendar_code
-            and counted.nominal_date = calendar.calendar_date
+        living.as_of
+    from terms
+    inner join living on terms.case_id = living.case_id and terms.cycle_no = living.cycle_no
+    where terms.reply_kind = 'final' and not terms.is_internal
 ),
 
 -- An extension counts only when it was approved and the applicant was told before the term then in
@@ -134,20 +61,20 @@ rolled as (
 extended as (
     with recursive steps as (
         select
-            rolled.case_id,
-            rolled.cycle_no,
-            rolled.time_zone,
-            rolled.as_of,
-            rolled.original_due_date,
-            rolled.extension_max_days,
-            rolled.original_due_date as due_date,
+            final_terms.case_id,
+            final_terms.cycle_no,
+            final_terms.time_zone,
+            final_terms.as_of,
+            final_terms.due_date as original_due_date,
+            final_terms.extension_max_days,
+            final_terms.due_at,
             false as is_extended,
             0 as extension_no
-        from rolled
+        from final_terms
         inner join extensions
             on
-                rolled.case_id = extensions.case_id
-                and rolled.cycle_no = extensions.cycle_no
+                final_terms.case_id = extensions.case_id
+                and final_terms.cycle_no = extensions.cycle_no
                 and extensions.extension_no = 1
         union all
         select
@@ -160,17 +87,20 @@ extended as (
             case
                 when judgements.is_counted
                     then greatest(
-                        steps.due_date,
-                        least(
-                            coalesce(
-                                (extensions.new_due_at at time zone steps.time_zone)::date,
+                        steps.due_at,
+                        {{ end_of_day(
+                            'least(
+                                coalesce(
+                                    (extensions.new_due_at at time zone steps.time_zone)::date,
+                                    steps.original_due_date + steps.extension_max_days
+                                ),
                                 steps.original_due_date + steps.extension_max_days
-                            ),
-                            steps.original_due_date + steps.extension_max_days
-                        )
+                            )',
+                            'steps.time_zone'
+                        ) }}
                     )
-                else steps.due_date
-            end as due_date,
+                else steps.due_at
+            end as due_at,
             steps.is_extended or judgements.is_counted as is_extended,
             extensions.extension_no
         from steps
@@ -185,9 +115,8 @@ extended as (
                     extensions.approved_at is not null
                     and extensions.notified_at is not null
                     and coalesce(
-                        greatest(extensions.approved_at, extensions.notified_at) <= least(
-                            {{ end_of_day('steps.due_date', 'steps.time_zone') }}, steps.as_of
-                        ),
+                        greatest(extensions.approved_at, extensions.notified_at)
+                        <= least(steps.due_at, steps.as_of),
                         false
                     ) as is_counted
             ) as judgements
@@ -196,24 +125,74 @@ extended as (
     select distinct on (case_id, cycle_no)
         case_id,
         cycle_no,
-        due_date,
-        is_extended
+        due_at,
+        is_extended,
+        -- By how many days the term of the answer moved.
+        (due_at at time zone time_zone)::date - original_due_date as extended_days
     from steps
     order by case_id asc, cycle_no asc, extension_no desc
 ),
 
 ruled_terms as (
     select
-        rolled.case_id,
-        rolled.cycle_no,
-        rolled.rule_code,
-        {{ end_of_day('rolled.original_due_date', 'rolled.time_zone') }} as original_due_at,
+        final_terms.case_id,
+        final_terms.cycle_no,
+        final_terms.rule_code,
+        final_terms.unit,
+        final_terms.due_at as original_due_at,
         coalesce(extended.is_extended, false) as is_extended,
-        {{ end_of_day('coalesce(extended.due_date, rolled.original_due_date)', 'rolled.time_zone') }}
-            as due_at
-    from rolled
+        coalesce(extended.due_at, final_terms.due_at) as due_at
+    from final_terms
     left join extended
-        on rolled.case_id = extended.case_id and rolled.cycle_no = extended.cycle_no
+        on final_terms.case_id = extended.case_id and final_terms.cycle_no = extended.cycle_no
+),
+
+-- The internal term warns of the legal one, and moves with it.
+internal_days as (
+    select
+        terms.*,
+        terms.nominal_date + coalesce(extended.extended_days, 0) as moved_date
+    from terms
+    left join extended on terms.case_id = extended.case_id and terms.cycle_no = extended.cycle_no
+    where terms.reply_kind = 'final' and terms.is_internal
+),
+
+internal_terms as (
+    select
+        internal_days.case_id,
+        internal_days.cycle_no,
+        internal_days.rule_code,
+        case internal_days.rollover
+            when 'next' then coalesce(calendar.next_working_date, internal_days.moved_date)
+            when 'previous' then coalesce(calendar.previous_working_date, internal_days.moved_date)
+            else internal_days.moved_date
+        end as due_date,
+        internal_days.due_at as due_at_in_hours
+    from internal_days
+    inner join living
+        on
+            internal_days.case_id = living.case_id
+            and internal_days.cycle_no = living.cycle_no
+    left join calendar
+        on
+            living.calendar_code = calendar.calendar_code
+            and internal_days.moved_date = calendar.calendar_date
+),
+
+-- What comes before the answer. A term that cannot be told has a rule and no due date.
+step_terms as (
+    select
+        case_id,
+        cycle_no,
+        max(rule_code) filter (where reply_kind = 'first_reply') as first_reply_rule_code,
+        max(due_at) filter (where reply_kind = 'first_reply') as first_reply_due_at,
+        max(rule_code) filter (where reply_kind = 'registration') as registration_rule_code,
+        max(due_at) filter (where reply_kind = 'registration') as registration_due_at,
+        max(rule_code) filter (where reply_kind = 'forwarding') as forwarding_rule_code,
+        max(due_at) filter (where reply_kind = 'forwarding') as forwarding_due_at
+    from terms
+    where reply_kind <> 'final' and not is_internal
+    group by case_id, cycle_no
 ),
 
 termed as (
@@ -227,11 +206,13 @@ termed as (
         living.as_of,
         living.is_last_cycle,
         living.opened_at,
+        living.registered_at,
         living.closed_at,
         living.is_closed,
         living.source_due_at,
         living.source_verdict,
         living.body_key,
+        living.receiving_body_key,
         case when living.excluded_at <= living.as_of then living.exclusion_code end
             as exclusion_code,
         living.deadline_mode as deadline_source,
@@ -244,48 +225,199 @@ termed as (
         case living.deadline_mode
             when 'source' then living.due_at
             when 'rule' then ruled_terms.due_at
-        end as due_at
+        end as due_at,
+        -- An answer known by its day alone cannot be held against an hour of that day.
+        coalesce(
+            ruled_terms.unit in ('hour', 'clock_hour')
+            and not living.closed_has_time
+            and (living.closed_at at time zone living.time_zone)::date
+            = (ruled_terms.due_at at time zone living.time_zone)::date,
+            false
+        ) as is_undecidable,
+        internal_terms.rule_code as internal_rule_code,
+        coalesce(
+            {{ end_of_day('internal_terms.due_date', 'living.time_zone') }},
+            internal_terms.due_at_in_hours
+        ) as internal_due_at,
+        step_terms.first_reply_rule_code,
+        step_terms.first_reply_due_at,
+        -- Whatever came first: an interim reply, an answer under the post, the answer itself.
+        least(living.interim_reply_at, living.thread_replied_at, living.closed_at)
+            as first_reply_at,
+        coalesce(living.shows_replies, false) as shows_replies,
+        step_terms.registration_rule_code,
+        step_terms.registration_due_at,
+        coalesce(living.has_history, false) as has_history,
+        step_terms.forwarding_rule_code,
+        step_terms.forwarding_due_at,
+        case when living.forwarded_at <= living.as_of then living.forwarded_at end as forwarded_at
     from living
     left join ruled_terms
         on living.case_id = ruled_terms.case_id and living.cycle_no = ruled_terms.cycle_no
+    left join internal_terms
+        on living.case_id = internal_terms.case_id and living.cycle_no = internal_terms.cycle_no
+    left join step_terms
+        on living.case_id = step_terms.case_id and living.cycle_no = step_terms.cycle_no
 ),
 
 judged as (
     select
         *,
         case
-            when due_at is null or exclusion_code is not null then 'undefined'
-            when is_closed and closed_at is null then 'undefined'
-            when closed_at <= as_of and closed_at <= due_at then 'on_time'
-            when closed_at <= as_of then 'late'
-            when due_at < as_of then 'overdue_open'
-            else 'open'
-        end as deadline_status
+            when
+                exclusion_code is not null
+                or is_undecidable
+                or (is_closed and closed_at is null)
+                then 'undefined'
+            else {{ clock_status('due_at', 'closed_at', 'as_of') }}
+        end as deadline_status,
+        case
+            when internal_rule_code is null then null
+            when exclusion_code is not null or (is_closed and closed_at is null) then 'undefined'
+            else {{ clock_status('internal_due_at', 'closed_at', 'as_of') }}
+        end as internal_status,
+        case
+            when first_reply_rule_code is null then null
+            when
+                exclusion_code is not null
+                -- A source that shows no replies does not tell that there was none.
+                or (first_reply_at is null and (is_closed or not shows_replies))
+                then 'undefined'
+            else {{ clock_status('first_reply_due_at', 'first_reply_at', 'as_of') }}
+        end as first_reply_status,
+        case
+            when registration_rule_code is null then null
+            when
+                exclusion_code is not null
+                or (registered_at is null and not has_history)
+                then 'undefined'
+            else {{ clock_status('registration_due_at', 'registered_at', 'as_of') }}
+        end as registration_status,
+        case
+            when forwarding_rule_code is not null
+                then {{ clock_status('forwarding_due_at', 'forwarded_at', 'as_of') }}
+        end as forwarding_status
     from termed
 ),
 
--- Lateness belongs to the body that held the case when its term ended.
-holders as (
-    select distinct on (judged.case_id, judged.cycle_no)
-        judged.case_id,
-        judged.cycle_no,
-        events.body_code
+-- Each term is somebody's: of the body that held the case when the term ended or was kept. Whoever
+-- forwarded the case held it until then.
+moments as (
+    select
+        case_id,
+        cycle_no,
+        'final' as reply_kind,
+        region_code,
+        time_zone,
+        body_key,
+        least(due_at, closed_at, as_of) as held_at
     from judged
+    union all
+    select
+        case_id,
+        cycle_no,
+        'first_reply' as reply_kind,
+        region_code,
+        time_zone,
+        body_key,
+        least(first_reply_due_at, first_reply_at, as_of) as held_at
+    from judged
+    where first_reply_rule_code is not null
+    union all
+    select
+        case_id,
+        cycle_no,
+        'registration' as reply_kind,
+        region_code,
+        time_zone,
+        receiving_body_key as body_key,
+        least(registration_due_at, registered_at, as_of) as held_at
+    from judged
+    where registration_rule_code is not null
+    union all
+    select
+        case_id,
+        cycle_no,
+        'forwarding' as reply_kind,
+        region_code,
+        time_zone,
+        receiving_body_key as body_key,
+        forwarded_at - interval '1 microsecond' as held_at
+    from judged
+    where forwarding_rule_code is not null
+),
+
+holders as (
+    select distinct on (moments.case_id, moments.cycle_no, moments.reply_kind)
+        moments.case_id,
+        moments.cycle_no,
+        moments.reply_kind,
+        events.body_code
+    from moments
     inner join events
         on
-            judged.case_id = events.case_id
-            and judged.cycle_no >= events.cycle_no
-            and events.occurred_at <= least(judged.due_at, judged.closed_at, judged.as_of)
+            moments.case_id = events.case_id
+            and moments.cycle_no >= events.cycle_no
+            and moments.held_at >= events.occurred_at
     where events.body_code is not null
     order by
-        judged.case_id asc,
-        judged.cycle_no asc,
+        moments.case_id asc,
+        moments.cycle_no asc,
+        moments.reply_kind asc,
         events.occurred_at desc,
         -- Within one minute the later step of the lifecycle holds the case.
         array_position(
             array['received', 'routed', 'transferred', 'assigned'], events.event_code
         ) desc,
         events.event_id
+),
+
+-- Where no history tells, the record does: the answer is the body's that it names, the steps before
+-- it are of the body that received the case.
+named as (
+    select
+        moments.case_id,
+        moments.cycle_no,
+        moments.reply_kind,
+        (moments.held_at at time zone moments.time_zone)::date as held_on,
+        coalesce(holders.body_code, body_names.body_code) as body_code
+    from moments
+    left join holders
+        on
+            moments.case_id = holders.case_id
+            and moments.cycle_no = holders.cycle_no
+            and moments.reply_kind = holders.reply_kind
+    left join body_names
+        on
+            moments.region_code = body_names.region_code
+            and moments.body_key = body_names.body_key
+),
+
+-- Under whatever name a source knows a body: on that day it was this one in law.
+charged as (
+    select
+        named.case_id,
+        named.cycle_no,
+        named.reply_kind,
+        coalesce(tenures.legal_body_code, named.body_code) as body_code
+    from named
+    left join tenures
+        on
+            named.body_code = tenures.body_code
+            and named.held_on >= coalesce(tenures.valid_from, '-infinity')
+            and named.held_on < coalesce(tenures.valid_to, 'infinity')
+),
+
+charged_bodies as (
+    select
+        case_id,
+        cycle_no,
+        max(body_code) filter (where reply_kind = 'final') as body_code,
+        max(body_code) filter (where reply_kind = 'first_reply') as first_reply_body_code,
+        max(body_code) filter (where reply_kind = 'registration') as registration_body_code,
+        max(body_code) filter (where reply_kind = 'forwarding') as forwarding_body_code
+    from charged
+    group by case_id, cycle_no
 )
 
 select
@@ -296,7 +428,7 @@ select
     judged.native_id,
     judged.time_zone,
     judged.is_last_cycle,
-    coalesce(holders.body_code, body_names.body_code) as body_code,
+    charged_bodies.body_code,
     judged.opened_at,
     judged.original_due_at,
     judged.due_at,
@@ -314,14 +446,32 @@ select
     judged.is_extended,
     judged.exclusion_code,
     judged.opened_at <= judged.as_of as is_opened,
-    judged.as_of
+    judged.as_of,
+    -- the internal term of the answer
+    judged.internal_rule_code,
+    judged.internal_due_at,
+    judged.internal_status,
+    -- the steps before it
+    judged.first_reply_rule_code,
+    judged.first_reply_due_at,
+    case
+        when judged.first_reply_at <= judged.as_of then judged.first_reply_at
+    end as first_reply_at,
+    judged.first_reply_status,
+    charged_bodies.first_reply_body_code,
+    judged.registration_rule_code,
+    judged.registered_at,
+    judged.registration_due_at,
+    judged.registration_status,
+    charged_bodies.registration_body_code,
+    judged.forwarding_rule_code,
+    judged.forwarded_at,
+    judged.forwarding_due_at,
+    judged.forwarding_status,
+    charged_bodies.forwarding_body_code
 from judged
-left join holders
-    on judged.case_id = holders.case_id and judged.cycle_no = holders.cycle_no
-left join body_names
-    on
-        judged.region_code = body_names.region_code
-        and judged.body_key = body_names.body_key
+left join charged_bodies
+    on judged.case_id = charged_bodies.case_id and judged.cycle_no = charged_bodies.cycle_no
 left join verdicts
     on
         judged.source_code = verdicts.source_code

@@ -1,11 +1,12 @@
--- Which block a label of a source stands for. A label that was left open (no block) decides nothing.
+-- Which block and which topic a label of a source stands for. A label that was left open (no block)
+-- decides nothing; one without a topic code is a topic of its own (int_topics).
 with catalogue as (
     select
         source_code,
         label_kind,
         label,
         block_code,
-        is_fast_track_eligible
+        topic_code
     from {{ ref('topic_catalog') }}
 ),
 
@@ -15,7 +16,7 @@ mapped as (
         label_kind,
         label,
         block_code,
-        false as is_fast_track_eligible
+        topic_code
     from {{ ref('label_blocks') }}
 ),
 
@@ -31,7 +32,7 @@ select distinct on (source_code, label_kind, {{ match_key('label') }})
     {{ match_key('label') }} as label_key,
     label,
     nullif(block_code, 'unknown') as block_code,
-    is_fast_track_eligible
+    nullif(topic_code, '') as topic_code
 from labels
 where {{ match_key('label') }} is not null
 order by source_code, label_kind, {{ match_key('label') }}, block_code, label

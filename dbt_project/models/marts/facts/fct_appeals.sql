@@ -3,6 +3,7 @@
         {'columns': ['case_id'], 'unique': true},
         {'columns': ['region_code', 'received_date']},
         {'columns': ['body_code']},
+        {'columns': ['region_code', 'topic_code']},
     ]
 ) }}
 with cases as (
@@ -23,6 +24,18 @@ body_names as (
 
 bodies as (
     select * from {{ ref('int_bodies') }}
+),
+
+topics as (
+    select * from {{ ref('int_topics') }}
+),
+
+objects as (
+    select * from {{ ref('int_case_objects') }}
+),
+
+ratings as (
+    select * from {{ ref('int_case_ratings') }}
 ),
 
 merged as (
@@ -64,17 +77,27 @@ select
     cases.regime_code,
     cases.is_fast_track,
     attributes.is_fast_track_eligible,
-    cases.rating,
+    ratings.last_rating as rating,
     cases.questions_raised,
     cases.questions_answered,
     cases.status,
     coalesce(merged.merged_duplicates, 0) as merged_duplicates,
     attributes.text_masked,
-    cases.as_of
+    cases.as_of,
+    attributes.topic_code,
+    topics.topic_name as topic_title,
+    objects.object_kind,
+    objects.object_key,
+    objects.street_name,
+    attributes.resolution_code,
+    ratings.first_rating
 from cases
 inner join ledger on cases.case_id = ledger.case_id
 inner join attributes on cases.case_id = attributes.case_id
 left join body_names
     on cases.region_code = body_names.region_code and cases.body_key = body_names.body_key
 left join bodies on body_names.body_code = bodies.body_code
+inner join objects on cases.case_id = objects.case_id
+left join topics on attributes.topic_code = topics.topic_code
+left join ratings on cases.case_id = ratings.case_id
 left join merged on cases.case_id = merged.case_id

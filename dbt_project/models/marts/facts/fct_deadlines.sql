@@ -33,5 +33,25 @@ select
     -- A month reports by the due date; a cycle without one stands in the month in which it began.
     date_trunc('month', coalesce(due_at, opened_at) at time zone time_zone)::date as month_date,
     coalesce(is_opened, true) as is_opened,
-    as_of
+    as_of,
+    -- the internal term of the answer
+    internal_rule_code,
+    internal_due_at,
+    internal_status,
+    -- the steps before it, each with whose it was
+    first_reply_rule_code,
+    first_reply_due_at,
+    first_reply_at,
+    first_reply_status,
+    first_reply_body_code,
+    registration_rule_code,
+    registered_at,
+    registration_due_at,
+    registration_status,
+    registration_body_code,
+    forwarding_rule_code,
+    forwarded_at,
+    forwarding_due_at,
+    forwarding_status,
+    forwarding_body_code
 from deadlines

@@ -31,8 +31,14 @@ scored as (
         main_block_code,
         due_cycles,
         answered_cycles,
-        -- Fewer than ten due cycles, or a dimension without a single observation.
-        due_cycles >= 10 and min(n) > 0 as is_ranked,
+        rated_cases,
+        satisfied_cases,
+        min_due_cycles,
+        approver,
+        -- Too few due cycles (ten by default), or a dimension without a single observation.
+        due_cycles >= coalesce(min_due_cycles, 10) and min(n) > 0 as is_ranked,
+        string_agg(dimension_name, ', ' order by dimension_code) filter (where n = 0)
+            as missing_dimensions,
         round(100 * sum(weight * shrunk_value) / sum(weight), 1) as score,
         round(100 * sum(weight * interval_low) / sum(weight), 1) as score_low,
         round(100 * sum(weight * interval_high) / sum(weight), 1) as score_high
@@ -45,7 +51,11 @@ scored as (
         body_kind_code,
         main_block_code,
         due_cycles,
-        answered_cycles
+        answered_cycles,
+        rated_cases,
+        satisfied_cases,
+        min_due_cycles,
+        approver
 ),
 
 -- Kinds of bodies are published separately; equal rounded scores share a place.
@@ -134,7 +144,21 @@ select
     ) at time zone regions.time_zone <= regions.as_of as is_period_finished,
     regions.as_of,
     '{{ var("metric_version") }}' as metric_version,
-    '{{ var("config_version") }}' as config_version
+    '{{ var("config_version") }}' as config_version,
+    case
+        when scored.is_ranked then null
+        when scored.due_cycles < coalesce(scored.min_due_cycles, 10)
+            then
+                'сроков за период меньше ' || coalesce(scored.min_due_cycles, 10)::text
+        else 'нет наблюдений: ' || scored.missing_dimensions
+    end as not_computed_reason,
+    -- Beside the rating, not in it; below ten ratings not published (DOMAIN 5.5).
+    coalesce(scored.rated_cases, 0) as rated_cases,
+    case
+        when scored.rated_cases >= 10
+            then round(scored.satisfied_cases::numeric / scored.rated_cases, 4)
+    end as satisfaction_share,
+    coalesce(scored.approver, 'не назначен') as approver
 from scored
 inner join regions on scored.region_code = regions.region_code
 inner join region_modules on scored.region_code = region_modules.region_code

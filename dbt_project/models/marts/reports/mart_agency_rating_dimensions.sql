@@ -12,6 +12,11 @@ regions as (
     select * from {{ ref('dim_regions') }}
 ),
 
+region_modules as (
+    select * from {{ ref('dim_region_modules') }}
+    where module_code = 'rating'
+),
+
 bodies as (
     select * from {{ ref('dim_bodies') }}
 ),
@@ -57,7 +62,11 @@ select
     ) at time zone regions.time_zone <= regions.as_of as is_period_finished,
     regions.as_of,
     '{{ var("metric_version") }}' as metric_version,
-    '{{ var("config_version") }}' as config_version
+    '{{ var("config_version") }}' as config_version,
+    weighted.prior_weight,
+    weighted.is_sample_sufficient,
+    region_modules.module_label
 from weighted
 inner join regions on weighted.region_code = regions.region_code
+inner join region_modules on weighted.region_code = region_modules.region_code
 inner join bodies on weighted.body_code = bodies.body_code

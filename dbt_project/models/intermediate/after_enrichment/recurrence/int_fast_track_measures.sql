@@ -1,0 +1,96 @@
+-- What the fast track is measured by (DOMAIN 5.7): every case in the month in which it was filed, and
+-- every handling under a fast norm in the month in which that norm ended. The norm is the one of the
+-- day of filing, without extensions: a fast track that was prolonged is none.
+with filed as (
+    select * from {{ ref('int_filed_cases') }}
+),
+
+cases as (
+    select
+        case_id,
+        regime_code,
+        is_fast_track
+    from {{ ref('int_cases') }}
+),
+
+attributes as (
+    select
+        case_id,
+        is_fast_track_eligible
+    from {{ ref('int_case_attributes') }}
+),
+
+rules as (
+    select * from {{ ref('deadline_rules') }}
+    where is_fast_track
+),
+
+deadlines as (
+    select * from {{ ref('int_deadlines') }}
+    where
+        exclusion_code is null
+        and coalesce(is_opened, true)
+        and original_due_at <= as_of
+        and not (is_closed and closed_at is null)
+),
+
+-- Only where a fast norm was in force on the day of filing could a case go the fast way.
+with_norm as (
+    select distinct filed.case_id
+    from filed
+    inner join cases on filed.case_id = cases.case_id
+    inner join rules
+        on
+            cases.regime_code = rules.regime_code
+            and rules.region_code in (filed.region_code, '*')
+            and filed.received_date >= rules.valid_from
+            and (rules.valid_to is null or filed.received_date < rules.valid_to)
+),
+
+fast_rules as (
+    select distinct rule_code from rules
+)
+
+select
+    'filed' as cohort,
+    filed.case_id,
+    1 as cycle_no,
+    filed.region_code,
+    date_trunc('month', filed.received_date)::date as month_date,
+    filed.block_code,
+    filed.body_code,
+    filed.municipality_code,
+    filed.channel_code,
+    cases.is_fast_track,
+    attributes.is_fast_track_eligible and with_norm.case_id is not null as is_eligible,
+    with_norm.case_id is not null as has_fast_norm,
+    null as deadline_status
+from filed
+inner join cases on filed.case_id = cases.case_id
+inner join attributes on filed.case_id = attributes.case_id
+left join with_norm on filed.case_id = with_norm.case_id
+union all
+select
+    'due' as cohort,
+    filed.case_id,
+    deadlines.cycle_no,
+    filed.region_code,
+    date_trunc('month', deadlines.original_due_at at time zone filed.time_zone)::date as month_date,
+    filed.block_code,
+    deadlines.body_code,
+    filed.municipality_code,
+    filed.channel_code,
+    cases.is_fast_track,
+    attributes.is_fast_track_eligible and with_norm.case_id is not null as is_eligible,
+    with_norm.case_id is not null as has_fast_norm,
+    case
+        when deadlines.closed_at <= deadlines.original_due_at then 'on_time'
+        when deadlines.closed_at <= deadlines.as_of then 'late'
+        else 'overdue_open'
+    end as deadline_status
+from deadlines
+inner join fast_rules on deadlines.rule_code = fast_rules.rule_code
+inner join filed on deadlines.case_id = filed.case_id
+inner join cases on filed.case_id = cases.case_id
+inner join attributes on filed.case_id = attributes.case_id
+left join with_norm on filed.case_id = with_norm.case_id

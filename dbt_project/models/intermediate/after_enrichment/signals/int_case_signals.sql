@@ -1,0 +1,55 @@
+{{ config(materialized='view') }}
+-- What is known of a case's text and of its reply beyond the block: from the contract tables of `nlp`,
+-- by the model in use. Where a text was not read yet, its letters still tell its copies.
+with cases as (
+    select
+        case_id,
+        text_hash,
+        normalised_text_hash
+    from {{ ref('int_cases') }}
+),
+
+replies as (
+    select
+        case_id,
+        reply_hash
+    from {{ ref('int_case_replies') }}
+),
+
+models as (
+    select * from {{ source('nlp', 'models') }}
+    where is_current
+),
+
+text_signals as (
+    select signals.*
+    from {{ source('nlp', 'text_signals') }} as signals
+    inner join models on signals.model_version = models.model_version
+),
+
+reply_signals as (
+    select signals.*
+    from {{ source('nlp', 'reply_signals') }} as signals
+    inner join models on signals.model_version = models.model_version
+)
+
+select
+    cases.case_id,
+    coalesce(text_signals.normalised_text_hash, cases.normalised_text_hash)
+        as normalised_text_hash,
+    text_signals.has_court,
+    text_signals.has_prosecutor,
+    text_signals.has_president,
+    text_signals.tone,
+    replies.reply_hash,
+    reply_signals.skeleton_hash,
+    reply_signals.has_action,
+    reply_signals.has_date,
+    reply_signals.has_legal_reason,
+    reply_signals.has_personal_data,
+    reply_signals.is_rude,
+    reply_signals.promised_date
+from cases
+left join text_signals on cases.text_hash = text_signals.text_hash
+left join replies on cases.case_id = replies.case_id
+left join reply_signals on replies.reply_hash = reply_signals.reply_hash
