@@ -1455,7 +1455,7 @@ def region_validate(
         configuration, code = with_folder(configuration, Path(region))
     problems = validate(configuration, code, _day(on))
     if as_json:
-        _print_json([problem.as_dict() for problem in problems])
+        _print_json([asdict(problem) for problem in problems])
     else:
         _print_problems(code, problems)
     if problems:

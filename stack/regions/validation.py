@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import date
 from itertools import pairwise
 from pathlib import Path
@@ -28,10 +28,6 @@ class Problem:
     row: int | None
     reason: str
     remedy: str
-
-    def as_dict(self) -> dict[str, Any]:
-        """Plain values, for `--json`."""
-        return asdict(self)
 
 
 @dataclass(frozen=True, slots=True)

@@ -86,11 +86,7 @@ eligible as (
         on
             case_topics.topic_code = fast_track_topics.topic_code
             and fast_track_topics.region_code in (case_topics.region_code, '*')
-            and case_topics.received_date >= fast_track_topics.valid_from
-            and (
-                fast_track_topics.valid_to is null
-                or case_topics.received_date < fast_track_topics.valid_to
-            )
+            and {{ in_force('fast_track_topics', 'case_topics.received_date') }}
 ),
 
 -- A text that names one municipality of its region is placed there; one that names two is not.

@@ -109,7 +109,6 @@ from dated
 left join settings
     on
         dated.region_code = settings.region_code
-        and dated.period_start >= settings.valid_from
-        and (settings.valid_to is null or dated.period_start < settings.valid_to)
+        and {{ in_force('settings', 'dated.period_start') }}
 -- Published posts count where the act speaks of them (C 11(3) leaves it to the operator).
 where not dated.is_post or coalesce(settings.counts_posts, true)

@@ -48,13 +48,11 @@ enabled as (
     inner join rules
         on
             bodies.region_code = rules.region_code
-            and bodies.period_start >= rules.valid_from
-            and (rules.valid_to is null or bodies.period_start < rules.valid_to)
+            and {{ in_force('rules', 'bodies.period_start') }}
     left join settings
         on
             bodies.region_code = settings.region_code
-            and bodies.period_start >= settings.valid_from
-            and (settings.valid_to is null or bodies.period_start < settings.valid_to)
+            and {{ in_force('settings', 'bodies.period_start') }}
     left join observations
         on
             bodies.body_code = observations.body_code

@@ -28,8 +28,4 @@ left join covered
     on
         regions.region_code = covered.region_code
         and channels.channel_code = covered.channel_code
-        and covered.valid_from <= (regions.as_of at time zone regions.time_zone)::date
-        and (
-            covered.valid_to is null
-            or covered.valid_to > (regions.as_of at time zone regions.time_zone)::date
-        )
+        and {{ in_force('covered', 'regions.as_of_date') }}

@@ -37,11 +37,7 @@ in_force as (
     inner join regions on requirements.region_code = regions.region_code
     inner join mart_modules on requirements.served_by = mart_modules.mart
     where
-        requirements.valid_from <= (regions.as_of at time zone regions.time_zone)::date
-        and (
-            requirements.valid_to is null
-            or requirements.valid_to > (regions.as_of at time zone regions.time_zone)::date
-        )
+        {{ in_force('requirements', 'regions.as_of_date') }}
 ),
 
 ranked as (

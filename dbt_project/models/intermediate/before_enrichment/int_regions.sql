@@ -23,13 +23,14 @@ select
     regions.region_name,
     regions.region_name_en,
     regions.time_zone,
-    regions.calendar_code,
+    clock.calendar_code,
     regions.act,
     coalesce(recipients.recipients, 'адресат не назван') as recipients,
     regions.is_demo,
     regions.clause,
     regions.valid_from,
-    clock.as_of
+    clock.as_of,
+    clock.as_of_date
 from regions
 inner join clock on regions.region_code = clock.region_code
 left join recipients on regions.region_code = recipients.region_code

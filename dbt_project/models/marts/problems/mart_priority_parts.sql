@@ -54,8 +54,7 @@ parts as (
     from cells
     inner join weights
         on
-            cells.month_date >= weights.valid_from
-            and (weights.valid_to is null or cells.month_date < weights.valid_to)
+            {{ in_force('weights', 'cells.month_date') }}
 ),
 
 -- Cells without a value take no place and move nobody's.

@@ -43,8 +43,7 @@ with_norm as (
         on
             cases.regime_code = rules.regime_code
             and rules.region_code in (filed.region_code, '*')
-            and filed.received_date >= rules.valid_from
-            and (rules.valid_to is null or filed.received_date < rules.valid_to)
+            and {{ in_force('rules', 'filed.received_date') }}
 ),
 
 fast_rules as (

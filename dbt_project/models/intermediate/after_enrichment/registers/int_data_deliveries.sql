@@ -51,7 +51,7 @@ supplies as (
         expected.*,
         regions.as_of,
         regions.time_zone,
-        (regions.as_of at time zone regions.time_zone)::date as as_of_date,
+        regions.as_of_date,
         (
             least(expected_loads.declared_at, first_loads.first_at) at time zone regions.time_zone
         )::date as expected_since,

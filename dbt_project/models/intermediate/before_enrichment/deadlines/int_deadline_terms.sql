@@ -166,8 +166,7 @@ scheduled as (
         on
             ruled.region_code = schedules.region_code
             and (schedules.body_code is null or body_names.body_code = schedules.body_code)
-            and ruled.start_date >= schedules.valid_from
-            and (schedules.valid_to is null or ruled.start_date < schedules.valid_to)
+            and {{ in_force('schedules', 'ruled.start_date') }}
     where ruled.unit = 'hour' and ruled.started_has_time
     order by
         ruled.case_id asc,

@@ -54,8 +54,7 @@ days as (
             and weekdays.calendar_code <> 'weekends'
             and extract(month from weekdays.calendar_date) = holidays.month
             and extract(day from weekdays.calendar_date) = holidays.day
-            and weekdays.calendar_date >= holidays.valid_from
-            and (holidays.valid_to is null or weekdays.calendar_date < holidays.valid_to)
+            and {{ in_force('holidays', 'weekdays.calendar_date') }}
 ),
 
 ends as (

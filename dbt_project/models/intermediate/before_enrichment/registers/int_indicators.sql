@@ -6,11 +6,7 @@ with indicators as (
 ),
 
 clock as (
-    select
-        region_code,
-        as_of,
-        (as_of at time zone time_zone)::date as as_of_date
-    from {{ ref('int_region_clock') }}
+    select * from {{ ref('int_region_clock') }}
 ),
 
 block_labels as (
@@ -112,27 +108,14 @@ select distinct on (judged.record_key)
 from judged
 {{ join_block('judged') }}
 {{ join_body('judged') }}
-left join register_values as kinds
-    on
-        kinds.register_code = 'indicators'
-        and kinds.field = 'kind'
-        and judged.kind_code = kinds.value_code
-left join register_values as directions
-    on
-        directions.register_code = 'indicators'
-        and directions.field = 'direction'
-        and judged.direction_code = directions.value_code
-left join register_values as states
-    on
-        states.register_code = 'indicators'
-        and states.field = 'state'
-        and judged.state_known = states.value_code
+{{ join_value('kinds', 'judged.kind_code', 'indicators', 'kind') }}
+{{ join_value('directions', 'judged.direction_code', 'indicators', 'direction') }}
+{{ join_value('states', 'judged.state_known', 'indicators', 'state') }}
 -- The formula in force when the period began; a region's own goes before the common one.
 left join formulas
     on
         judged.indicator_code = formulas.indicator_code
         and formulas.region_code in (judged.region_code, '*')
         and {{ match_key('judged.unit') }} = {{ match_key('formulas.unit') }}
-        and judged.period_start >= formulas.valid_from
-        and (formulas.valid_to is null or judged.period_start < formulas.valid_to)
+        and {{ in_force('formulas', 'judged.period_start') }}
 order by judged.record_key asc, (formulas.region_code <> '*') desc nulls last

@@ -5,11 +5,7 @@ with requests as (
 ),
 
 clock as (
-    select
-        region_code,
-        as_of,
-        (as_of at time zone time_zone)::date as as_of_date
-    from {{ ref('int_region_clock') }}
+    select * from {{ ref('int_region_clock') }}
 ),
 
 body_names as (
@@ -57,13 +53,5 @@ select
     known.as_of_date
 from known
 {{ join_body('known') }}
-left join register_values as requesters
-    on
-        requesters.register_code = 'information_requests'
-        and requesters.field = 'requester'
-        and known.requester_code = requesters.value_code
-left join register_values as kinds
-    on
-        kinds.register_code = 'information_requests'
-        and kinds.field = 'kind'
-        and known.kind_code = kinds.value_code
+{{ join_value('requesters', 'known.requester_code', 'information_requests', 'requester') }}
+{{ join_value('kinds', 'known.kind_code', 'information_requests', 'kind') }}

@@ -17,11 +17,7 @@ votes as (
 ),
 
 clock as (
-    select
-        region_code,
-        as_of,
-        (as_of at time zone time_zone)::date as as_of_date
-    from {{ ref('int_region_clock') }}
+    select * from {{ ref('int_region_clock') }}
 ),
 
 block_labels as (
@@ -197,23 +193,11 @@ from known
 {{ join_block('known') }}
 {{ join_municipality('known') }}
 {{ join_body('known') }}
-left join register_values as kinds
-    on
-        kinds.register_code = 'measures'
-        and kinds.field = 'kind'
-        and known.measure_kind_code = kinds.value_code
+{{ join_value('kinds', 'known.measure_kind_code', 'measures', 'kind') }}
 left join register_values as register_states
     on
         known.register_code = register_states.register_code
         and register_states.field in ('state', 'decision_state')
         and known.register_state_code = register_states.value_code
-left join register_values as bases
-    on
-        bases.register_code = 'orders'
-        and bases.field = 'basis'
-        and known.basis_code = bases.value_code
-left join register_values as levels
-    on
-        levels.register_code = 'orders'
-        and levels.field = 'level'
-        and known.level_code = levels.value_code
+{{ join_value('bases', 'known.basis_code', 'orders', 'basis') }}
+{{ join_value('levels', 'known.level_code', 'orders', 'level') }}

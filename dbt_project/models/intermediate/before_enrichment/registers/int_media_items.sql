@@ -6,11 +6,7 @@ with items as (
 ),
 
 clock as (
-    select
-        region_code,
-        as_of,
-        (as_of at time zone time_zone)::date as as_of_date
-    from {{ ref('int_region_clock') }}
+    select * from {{ ref('int_region_clock') }}
 ),
 
 block_labels as (
@@ -77,18 +73,9 @@ from known
 {{ join_block('known') }}
 {{ join_municipality('known') }}
 {{ join_body('known') }}
-left join register_values as kinds
-    on
-        kinds.register_code = 'media_plans'
-        and kinds.field = 'kind'
-        and known.kind_code = kinds.value_code
-left join register_values as states
-    on
-        states.register_code = 'media_plans'
-        and states.field = 'state'
-        and known.state_code = states.value_code
+{{ join_value('kinds', 'known.kind_code', 'media_plans', 'kind') }}
+{{ join_value('states', 'known.state_code', 'media_plans', 'state') }}
 left join approvals
     on
         known.region_code = approvals.region_code
-        and known.planned_on >= approvals.valid_from
-        and (approvals.valid_to is null or known.planned_on < approvals.valid_to)
+        and {{ in_force('approvals', 'known.planned_on') }}

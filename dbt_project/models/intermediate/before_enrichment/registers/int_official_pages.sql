@@ -6,11 +6,7 @@ with pages as (
 ),
 
 clock as (
-    select
-        region_code,
-        as_of,
-        (as_of at time zone time_zone)::date as as_of_date
-    from {{ ref('int_region_clock') }}
+    select * from {{ ref('int_region_clock') }}
 ),
 
 body_names as (
@@ -90,8 +86,7 @@ absent as (
         and bodies.region_code in (select pages.region_code from pages)
         and (bodies.valid_from is null or bodies.valid_from <= clock.as_of_date)
         and (bodies.valid_to is null or bodies.valid_to > clock.as_of_date)
-        and mandatory.valid_from <= clock.as_of_date
-        and (mandatory.valid_to is null or mandatory.valid_to > clock.as_of_date)
+        and {{ in_force('mandatory', 'clock.as_of_date') }}
         and known.record_key is null
 ),
 
@@ -139,8 +134,7 @@ select
     every_page.*,
     register_values.value_name as platform_name,
     coalesce(
-        mandatory.valid_from <= every_page.as_of_date
-        and (mandatory.valid_to is null or mandatory.valid_to > every_page.as_of_date),
+        {{ in_force('mandatory', 'every_page.as_of_date') }},
         false
     ) as is_mandatory,
     exists(
@@ -150,8 +144,7 @@ select
             platforms.region_code = every_page.region_code
             and platforms.platform_code = every_page.platform_code
             and platforms.body_kind_code in ('*', every_page.body_kind_code)
-            and platforms.valid_from <= every_page.as_of_date
-            and (platforms.valid_to is null or platforms.valid_to > every_page.as_of_date)
+            and {{ in_force('platforms', 'every_page.as_of_date') }}
     ) as is_in_act
 from every_page
 left join register_values on every_page.platform_code = register_values.value_code

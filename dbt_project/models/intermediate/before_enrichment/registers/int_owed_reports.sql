@@ -5,11 +5,7 @@ with reports as (
 ),
 
 clock as (
-    select
-        region_code,
-        as_of,
-        (as_of at time zone time_zone)::date as as_of_date
-    from {{ ref('int_region_clock') }}
+    select * from {{ ref('int_region_clock') }}
 ),
 
 requests as (
@@ -90,8 +86,7 @@ terms as (
             owed.region_code = requests.region_code
             and owed.register_code = 'information_requests'
             and owed.requester_code = requests.requester_code
-            and owed.valid_from <= requests.received_on
-            and (owed.valid_to is null or owed.valid_to > requests.received_on)
+            and {{ in_force('owed', 'requests.received_on') }}
     where owed.period = 'by_request'
 )
 

@@ -5,11 +5,7 @@ with risks as (
 ),
 
 clock as (
-    select
-        region_code,
-        as_of,
-        (as_of at time zone time_zone)::date as as_of_date
-    from {{ ref('int_region_clock') }}
+    select * from {{ ref('int_region_clock') }}
 ),
 
 block_labels as (
@@ -61,18 +57,6 @@ select
     known.as_of_date
 from known
 {{ join_block('known') }}
-left join register_values as probabilities
-    on
-        probabilities.register_code = 'project_risks'
-        and probabilities.field = 'probability'
-        and known.probability_code = probabilities.value_code
-left join register_values as impacts
-    on
-        impacts.register_code = 'project_risks'
-        and impacts.field = 'impact'
-        and known.impact_code = impacts.value_code
-left join register_values as states
-    on
-        states.register_code = 'project_risks'
-        and states.field = 'state'
-        and known.state_known = states.value_code
+{{ join_value('probabilities', 'known.probability_code', 'project_risks', 'probability') }}
+{{ join_value('impacts', 'known.impact_code', 'project_risks', 'impact') }}
+{{ join_value('states', 'known.state_known', 'project_risks', 'state') }}

@@ -6,11 +6,7 @@ with projects as (
 ),
 
 clock as (
-    select
-        region_code,
-        as_of,
-        (as_of at time zone time_zone)::date as as_of_date
-    from {{ ref('int_region_clock') }}
+    select * from {{ ref('int_region_clock') }}
 ),
 
 block_labels as (
@@ -92,13 +88,8 @@ select
 from known
 {{ join_block('known') }}
 {{ join_body('known') }}
-left join register_values as states
-    on
-        states.register_code = 'projects'
-        and states.field = 'state'
-        and known.state_known = states.value_code
+{{ join_value('states', 'known.state_known', 'projects', 'state') }}
 left join approvals
     on
         known.region_code = approvals.region_code
-        and known.started_on >= approvals.valid_from
-        and (approvals.valid_to is null or known.started_on < approvals.valid_to)
+        and {{ in_force('approvals', 'known.started_on') }}

@@ -5,11 +5,7 @@ with surveys as (
 ),
 
 clock as (
-    select
-        region_code,
-        as_of,
-        (as_of at time zone time_zone)::date as as_of_date
-    from {{ ref('int_region_clock') }}
+    select * from {{ ref('int_region_clock') }}
 ),
 
 block_labels as (
@@ -68,15 +64,10 @@ inner join clock
 {{ join_block('surveys') }}
 {{ join_municipality('surveys') }}
 {{ join_body('surveys') }}
-left join register_values as methods
-    on
-        methods.register_code = 'surveys'
-        and methods.field = 'method'
-        and surveys.method_code = methods.value_code
+{{ join_value('methods', 'surveys.method_code', 'surveys', 'method') }}
 -- The rule in force when the survey began.
 left join approvals
     on
         surveys.region_code = approvals.region_code
         and surveys.method_code = approvals.applies_to
-        and surveys.started_on >= approvals.valid_from
-        and (approvals.valid_to is null or surveys.started_on < approvals.valid_to)
+        and {{ in_force('approvals', 'surveys.started_on') }}

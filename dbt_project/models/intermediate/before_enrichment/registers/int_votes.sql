@@ -5,11 +5,7 @@ with votes as (
 ),
 
 clock as (
-    select
-        region_code,
-        as_of,
-        (as_of at time zone time_zone)::date as as_of_date
-    from {{ ref('int_region_clock') }}
+    select * from {{ ref('int_region_clock') }}
 ),
 
 block_labels as (
@@ -78,13 +74,5 @@ select
 from known
 {{ join_block('known') }}
 {{ join_municipality('known') }}
-left join register_values as kinds
-    on
-        kinds.register_code = 'votes'
-        and kinds.field = 'kind'
-        and known.kind_code = kinds.value_code
-left join register_values as decision_states
-    on
-        decision_states.register_code = 'votes'
-        and decision_states.field = 'decision_state'
-        and known.decision_state_known = decision_states.value_code
+{{ join_value('kinds', 'known.kind_code', 'votes', 'kind') }}
+{{ join_value('decision_states', 'known.decision_state_known', 'votes', 'decision_state') }}

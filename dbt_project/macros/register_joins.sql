@@ -19,3 +19,12 @@
             {{ register }}.region_code = body_names.region_code
             and {{ match_key(register ~ '.body_label') }} = body_names.body_key
 {%- endmacro %}
+
+{#- The row of `register_values` for a code in a register's field, joined as `alias`. -#}
+{% macro join_value(alias, code, register, field) -%}
+    left join register_values as {{ alias }}
+        on
+            {{ alias }}.register_code = '{{ register }}'
+            and {{ alias }}.field = '{{ field }}'
+            and {{ code }} = {{ alias }}.value_code
+{%- endmacro %}
