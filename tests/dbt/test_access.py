@@ -106,11 +106,11 @@ def test_no_view_that_officials_read_goes_round_row_security(warehouse: Warehous
     views = ask(
         warehouse,
         "transformer",
-        "select table_name from information_schema.columns"
-        " where table_schema = 'marts' and column_name in ('block_code', 'main_block_code',"
-        " 'case_id', 'case_ids') and table_name in"
-        " (select viewname from pg_views where schemaname = 'marts')"
-        " and has_table_privilege('tsur_official', format('marts.%I', table_name), 'select')",
+        "select distinct c.relname from pg_class as c"
+        " inner join pg_attribute as a on a.attrelid = c.oid"
+        " and a.attname in ('block_code', 'main_block_code', 'case_id', 'case_ids')"
+        " where c.relnamespace = 'marts'::regnamespace and c.relkind = 'v'"
+        " and has_table_privilege('tsur_official', c.oid, 'select')",
     )
     assert views == []
 
