@@ -248,12 +248,7 @@ class _Work:
         """The loader's connection; with `is_waiting` no load runs meanwhile."""
         with psycopg.connect(self._loader_url, autocommit=True) as connection:
             if is_waiting:
-                # Held until the connection ends: a load would not know what is being erased.
-                for names in connection.execute(
-                    "select distinct source_code, entity, region_code from ops.loads"
-                    " order by source_code, entity, region_code"
-                ).fetchall():
-                    ledger.lock(connection, *names)
+                _wait_for_loads(connection)
             yield connection
 
     def search(self, connection: psycopg.Connection[Any], identities: list[Identity]) -> _Found:
@@ -346,7 +341,7 @@ class _Work:
             row[0]
             for row in connection.execute(
                 "select pseudonym from vault.identities where pseudonym = any(%s)"
-                " and kind <> 'staff' and erased_at is null",
+                " and kind <> 'staff' and erasure_basis is distinct from 'request'",
                 [sorted(mentioned - set(found.asked))],
             )
         }
@@ -430,7 +425,7 @@ class _Work:
                 " values (%s, %s, %s, %s, %s) on conflict do nothing",
                 [(key, *names) for key, names in (found.refused | found.records).items()],
             )
-        _erase_identities(connection, [*found.asked, *found.related])
+        _erase_identities(connection, [*found.asked, *found.related], "request")
         _erase_entries(connection, [*found.outcome.quarantine, *found.outcome.whole_files])
 
 
@@ -481,11 +476,25 @@ def _redact(
     )
 
 
-def _erase_identities(connection: psycopg.Connection[Any], pseudonyms: list[str]) -> None:
+def _wait_for_loads(connection: psycopg.Connection[Any]) -> None:
+    """Let no load run until the connection ends: it would not know what is being erased."""
+    for names in connection.execute(
+        "select distinct source_code, entity, region_code from ops.loads"
+        " order by source_code, entity, region_code"
+    ).fetchall():
+        ledger.lock(connection, *names)
+
+
+def _erase_identities(
+    connection: psycopg.Connection[Any], pseudonyms: list[str], basis: str
+) -> None:
+    """Who asks for it is erased for good, also when the retention took the value before."""
     connection.execute(
-        "update vault.identities set value_sealed = null, erased_at = clock_timestamp()"
-        " where pseudonym = any(%s) and erased_at is null",
-        [pseudonyms],
+        "update vault.identities set value_sealed = null, erasure_basis = %(basis)s,"
+        " erased_at = coalesce(erased_at, clock_timestamp())"
+        " where pseudonym = any(%(pseudonyms)s)"
+        " and (erased_at is null or (erasure_basis, %(basis)s) = ('retention', 'request'))",
+        {"pseudonyms": pseudonyms, "basis": basis},
     )
 
 
@@ -804,6 +813,7 @@ def expire_quarantine(*, loader_url: str, before: datetime) -> int:
 def expire_identities(*, loader_url: str, before: datetime) -> int:
     """Erase vault values that no version observed since a moment refers to; returns how many."""
     with psycopg.connect(loader_url) as connection:
+        _wait_for_loads(connection)
         old = {
             row[0]
             for row in connection.execute(
@@ -835,5 +845,5 @@ def expire_identities(*, loader_url: str, before: datetime) -> int:
                 [],
                 {"identities": len(old)},
             )
-            _erase_identities(connection, sorted(old))
+            _erase_identities(connection, sorted(old), "retention")
         return len(old)

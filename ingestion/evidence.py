@@ -124,7 +124,7 @@ class Writer:
             native_id=None,
             sealed=None,
             fingerprint=self._fingerprint(digest.digest(), 0),
-            file_name=error.name,
+            file_name=storable(error.name),
             sha256=digest.hexdigest(),
             row_number=None,
         )

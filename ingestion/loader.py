@@ -74,15 +74,14 @@ create temporary table landing_identities (
 # new, for an old record in a listing is no reason. Who asked to be erased stays unknown.
 _WRITES_AGAIN = """
 update vault.identities as known
-set value_sealed = new.value_sealed, erased_at = null
+set value_sealed = new.value_sealed, erased_at = null, erasure_basis = null
 from (
     select distinct on (pseudonym) pseudonym, value_sealed from landing_identities
     order by pseudonym
 ) as new
 where
     known.pseudonym = new.pseudonym
-    and known.value_sealed is null
-    and not exists (select 1 from ops.erasures as e where known.pseudonym = any(e.pseudonyms))
+    and known.erasure_basis = 'retention'
     and known.pseudonym in (
         select found.pseudonym[1]
         from {table} as r
@@ -420,6 +419,7 @@ class Landing:
         self._vault = vault
         self._identities: dict[str, tuple[str, str]] = {}
         self._known_pseudonyms: set[str] = set()
+        self._is_anyone_expired = False
         self._is_stale = is_stale
         # What has to be known of all rows before one of them lands cannot land in parts: which
         # ordinal a content has, what an older delivery brings, whom nobody mentions any more.
@@ -485,14 +485,15 @@ class Landing:
 
     def _flush_identities(self) -> None:
         names = list(self._identities)
-        known = {
-            row[0]
-            for row in self._connection.execute(
-                "select pseudonym from vault.identities"
-                " where pseudonym = any(%s) and value_sealed is not null",
-                [names],
-            )
-        }
+        known = set()
+        for pseudonym, basis in self._connection.execute(
+            "select pseudonym, erasure_basis from vault.identities where pseudonym = any(%s)",
+            [names],
+        ):
+            if basis == "retention":
+                self._is_anyone_expired = True
+            else:
+                known.add(pseudonym)
         with (
             self._connection.cursor() as cursor,
             cursor.copy(
@@ -613,7 +614,8 @@ class Landing:
             """,
             [self._parameters["load_id"]],
         )
-        self._execute(_WRITES_AGAIN)
+        if self._is_anyone_expired:
+            self._execute(_WRITES_AGAIN)
         tombstoned = 0
         if vanish is not None:
             tombstoned = self._tombstones(vanish, window, file_sha256, vanished_at)

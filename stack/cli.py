@@ -346,6 +346,7 @@ def ingest(
     as_json: Json = False,
 ) -> None:
     """Load one source, one window. Example: tsur ingest pos --from 2026-01-01 --to 2026-02-01"""
+    from ingestion.ingest import IngestionFailed
     from stack import pipeline
 
     if (first is None) != (last is None):
@@ -362,15 +363,21 @@ def ingest(
         def progress(what: str, rows: int) -> None:
             bar.update(task, description=what, completed=rows)
 
-        counts = pipeline.ingest_source(
-            declared,
-            region=region,
-            window=window,
-            files=files,
-            run_id=f"manual {datetime.now().astimezone().isoformat(timespec='seconds')}",
-            progress=progress,
-            warn=_warn,
-        )
+        try:
+            counts = pipeline.ingest_source(
+                declared,
+                region=region,
+                window=window,
+                files=files,
+                run_id=f"manual {datetime.now().astimezone().isoformat(timespec='seconds')}",
+                progress=progress,
+                warn=_warn,
+            )
+        except IngestionFailed as error:
+            # What landed beside it is told too.
+            bar.stop()
+            _print_counts(f"Load of {declared.code}", pipeline.counts_of(error.loads), as_json)
+            raise
     _print_counts(f"Load of {declared.code}", counts, as_json)
 
 

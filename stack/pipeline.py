@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from ingestion.backfill import Plan as BackfillPlan
+    from ingestion.ledger import LoadCounts
     from ingestion.preview import Preview
     from ingestion.quarantine import Replay
     from ingestion.registers.check import Checked
@@ -239,33 +240,46 @@ def ingest_source(
 ) -> dict[str, int]:
     """One source, one window of local days. Returns the sums of read, landed, unchanged, …
 
-    `warn` is told of every file of a folder that was not read.
+    `warn` is told of every file of a folder that was not read. Raises IngestionFailed with all
+    loads after every region was tried, when a load failed.
     """
-    from ingestion.ingest import ingest, prepare_sources
+    from ingestion.ingest import IngestionFailed, ingest, prepare_sources
 
     settings = get_settings()
     # A YAML that was added after the last start has no tables yet.
     prepare_sources(warehouse_of(settings).url("loader"), [source])
     regions = [source.region(region)] if region else source.regions
-    counts: list[dict[str, int]] = []
+    loads: list[LoadCounts] = []
+    is_failed = False
     for one in regions:
-        loads = ingest(
-            source,
-            database_url=warehouse_of(settings).url("loader"),
-            vault_key=settings.credentials.vault_key,
-            region=one.code,
-            files=files,
-            window=LoadWindow(*(midnight(day, one.zone) for day in window)) if window else None,
-            run_id=run_id,
-            progress=progress,
-        )
-        for load in loads:
-            if load.is_left_aside:
-                warn(str(load.error_message))
-                counts.append({"files_not_read": 1})
-            else:
-                counts.append({"loads": 1, **load.as_dict()})
-    return sum_counts(counts)
+        try:
+            loads += ingest(
+                source,
+                database_url=warehouse_of(settings).url("loader"),
+                vault_key=settings.credentials.vault_key,
+                region=one.code,
+                files=files,
+                window=LoadWindow(*(midnight(day, one.zone) for day in window)) if window else None,
+                run_id=run_id,
+                progress=progress,
+            )
+        except IngestionFailed as error:
+            loads += error.loads
+            is_failed = True
+    for load in loads:
+        if load.is_left_aside:
+            warn(str(load.error_message))
+    if is_failed:
+        raise IngestionFailed(loads)
+    return counts_of(loads)
+
+
+def counts_of(loads: Iterable[LoadCounts]) -> dict[str, int]:
+    """The sums of what several loads read, landed, left unchanged, …"""
+    return sum_counts(
+        {"files_not_read": 1} if load.is_left_aside else {"loads": 1, **load.as_dict()}
+        for load in loads
+    )
 
 
 def preview_source(

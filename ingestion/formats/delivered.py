@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import lzma
+import zipfile
+import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +14,18 @@ from ingestion.errors import UnreadableAnswer
 
 # A record is smaller than this; what is larger is no record but a mistake, or meant to harm.
 LONGEST_RECORD = 64 << 20
+# Characters of a row of a table; most of them take two bytes.
+LONGEST_ROW = LONGEST_RECORD >> 1
+
+# What reading a damaged archive raises, of whatever packing it says it has.
+BROKEN_ARCHIVE = (
+    zipfile.BadZipFile,
+    zlib.error,
+    lzma.LZMAError,
+    NotImplementedError,
+    RuntimeError,
+    EOFError,
+)
 
 # What the ledger says of a file or answer whose end nobody told.
 END_NOT_TOLD = {"end": "not told: nothing counts as vanished"}

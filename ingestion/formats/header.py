@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import re
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
@@ -16,7 +17,7 @@ import msgspec
 
 from ingestion.clients.base import PAGE_ITEMS, PAGE_SIZE, Item, Page
 from ingestion.errors import RecordError
-from ingestion.formats.delivered import DeliveredFile
+from ingestion.formats.delivered import LONGEST_ROW, DeliveredFile
 from ingestion.mapping import required_fields, shape
 from ingestion.source import Entity
 
@@ -197,7 +198,7 @@ class Heading:
             if not is_heading:
                 found += ", none of which the YAML knows: the file may have no heading"
             raise self._file.refused("missing_column", f"{lacking}; {found}")
-        repeated = sorted({column for column in columns if columns.count(column) > 1})
+        repeated = sorted(column for column, times in Counter(columns).items() if times > 1)
         if repeated:
             raise self._file.refused("repeated_column", f"twice: {self._told(repeated)}")
         self._written.update(cell for cell in cells if isinstance(cell, str) and cell)
@@ -285,9 +286,12 @@ def table_pages(
             continue
         if footers and _is_footer(cells, footers):
             continue
+        length = sum([len(cell) for cell in cells if type(cell) is str])
+        if length > LONGEST_ROW:
+            told = f"row {number} has {length:,} characters, a row may have {LONGEST_ROW:,}"
+            raise file.refused("record_too_large", told)
         block.rows.append((number, cells))
-        if sheet is None:
-            size += sum(map(len, cells))
+        size += length
         if len(block.rows) >= PAGE_ITEMS or size >= PAGE_SIZE:
             yield page
             size = 0

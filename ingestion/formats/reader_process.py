@@ -9,6 +9,7 @@ the load, and ends with it.
 from __future__ import annotations
 
 import atexit
+import fcntl
 import os
 import pickle
 import resource
@@ -16,10 +17,12 @@ import signal
 import subprocess
 import sys
 import threading
+import traceback
 from collections.abc import Iterator
-from dataclasses import dataclass
-from fcntl import F_SETPIPE_SZ, fcntl
+from dataclasses import dataclass, replace
 from itertools import chain
+from pathlib import Path
+from queue import SimpleQueue
 from typing import BinaryIO, ClassVar, cast
 
 from ingestion.clients.base import Page
@@ -35,7 +38,13 @@ _REUSED_UP_TO = 8 << 20
 # One page, so that the next one can be read while this one is written.
 _PIPE_BYTES = 1 << 20
 _PANICS = "pyo3_runtime"
-_OUT_OF_MEMORY = frozenset({-signal.SIGABRT, -signal.SIGKILL})
+# A process that gets no memory may end by any of them; the last is how the machine ends one.
+_OUT_OF_MEMORY = frozenset(
+    {-signal.SIGABRT, -signal.SIGSEGV, -signal.SIGBUS, -signal.SIGILL, -signal.SIGKILL}
+)
+
+
+_Request = tuple[DeliveredFile, Entity, int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,15 +57,25 @@ def read_apart(file: DeliveredFile, entity: Entity) -> Iterator[Page]:
     """The pages of a workbook. UnreadableAnswer, also where reading it needs too much memory."""
     megabytes = max(_LEAST_MEGABYTES, int(entity.format.max_unpacked_megabytes * _TIMES_UNPACKED))
     reader = _Reader.idle() or _Reader()
-    try:
-        yield from reader.pages(file, entity, megabytes)
-    except BaseException:
-        reader.end()
-        raise
+    with file.path.open("rb") as held:
+        try:
+            yield from reader.pages(_named(file, held), entity, megabytes)
+        except BaseException:
+            reader.end()
+            raise
     if file.size > _REUSED_UP_TO:
         reader.end()
     else:
         reader.rest()
+
+
+def _named(file: DeliveredFile, held: BinaryIO) -> DeliveredFile:
+    """The file under a name that the parser takes: one in another encoding it does not."""
+    try:
+        str(file.path).encode()
+    except UnicodeEncodeError:
+        return replace(file, path=Path(f"/proc/{os.getpid()}/fd/{held.fileno()}"))
+    return file
 
 
 class _Reader:
@@ -74,7 +93,8 @@ class _Reader:
         )
         self._requests = cast("BinaryIO", self._process.stdin)
         self._answers = cast("BinaryIO", self._process.stdout)
-        fcntl(self._answers, F_SETPIPE_SZ, _PIPE_BYTES)
+        if hasattr(fcntl, "F_SETPIPE_SZ"):  # only Linux knows of it
+            fcntl.fcntl(self._answers, fcntl.F_SETPIPE_SZ, _PIPE_BYTES)
 
     @classmethod
     def idle(cls) -> _Reader | None:
@@ -114,10 +134,8 @@ class _Reader:
         status = self._process.wait()
         if status in _OUT_OF_MEMORY:
             return file.refused("workbook_too_large", _needs_more_than(megabytes))
-        if status < 0:
-            return file.refused(
-                "broken_workbook", f"its reader ended by {signal.strsignal(-status)}"
-            )
+        if status < 0:  # somebody ended it: that says nothing of the file
+            return RuntimeError(f"{file.name}: its reader was ended by signal {-status}")
         return RuntimeError(f"{file.name}: its reader failed, the reason is in the lines above")
 
 
@@ -131,42 +149,55 @@ def _end_all() -> None:
         reader.end()
 
 
-def _answers(file: DeliveredFile, entity: Entity, megabytes: int) -> Iterator[Page | _Refusal]:
+def _answers(file: DeliveredFile, entity: Entity, megabytes: int) -> Iterator[bytes]:
+    """Pages or a refusal, packed: that may take more memory than there is, too."""
     from ingestion.formats.workbooks import read_workbook
 
-    resource.setrlimit(resource.RLIMIT_DATA, (megabytes << 20, resource.RLIM_INFINITY))
+    _, most = resource.getrlimit(resource.RLIMIT_DATA)
+    wanted = megabytes << 20
+    limit = wanted if most == resource.RLIM_INFINITY else min(wanted, most)
+    resource.setrlimit(resource.RLIMIT_DATA, (limit, most))
     try:
-        yield from read_workbook(file, entity)
+        for page in read_workbook(file, entity):
+            yield pickle.dumps(page, pickle.HIGHEST_PROTOCOL)
     except UnreadableAnswer as error:
-        yield _Refusal(error.code, error.detail)
+        refusal = _Refusal(error.code, error.detail)
+    except MemoryError:
+        refusal = _Refusal("workbook_too_large", f"{file.name}: {_needs_more_than(megabytes)}")
     except BaseException as error:
-        if type(error).__module__ == _PANICS:  # of the parser, and no Exception
-            yield _Refusal("broken_workbook", f"{file.name}: {error}")
-        elif isinstance(error, MemoryError):
-            yield _Refusal("workbook_too_large", f"{file.name}: {_needs_more_than(megabytes)}")
-        else:
+        # Whatever a file brings its reader to, the other files are read. A parser's panic is no
+        # Exception.
+        if not isinstance(error, Exception) and type(error).__module__ != _PANICS:
             raise
+        traceback.print_exc()
+        refusal = _Refusal("broken_workbook", f"{file.name}: {type(error).__name__}")
+    else:
+        return
+    yield pickle.dumps(refusal)
 
 
 def serve() -> None:
     """Read what is asked for, until nobody asks any more: what the process of a reader does."""
-    # What is typed to stop the load is told by the load.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    # Who stops the load does not wait for a parser.
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
     signal.signal(signal.SIGPIPE, signal.SIG_DFL)
     # A dump of its memory would hold people's data.
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     with os.fdopen(os.dup(sys.stdout.fileno()), "wb") as answers:
         # Nothing else gets among the answers.
         os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
-        while (request := _request(sys.stdin.buffer)) is not None:
-            for answer in chain(_answers(*request), [None]):
-                pickle.dump(answer, answers, pickle.HIGHEST_PROTOCOL)
+        requests: SimpleQueue[_Request] = SimpleQueue()
+        threading.Thread(target=_listen, args=(requests,), daemon=True).start()
+        while True:
+            for answer in chain(_answers(*requests.get()), [pickle.dumps(None)]):
+                answers.write(answer)
                 answers.flush()
 
 
-def _request(requests: BinaryIO) -> tuple[DeliveredFile, Entity, int] | None:
-    try:
-        request = pickle.load(requests)  # noqa: S301 (of the load)
-    except EOFError:
-        return None
-    return cast("tuple[DeliveredFile, Entity, int]", request)
+def _listen(requests: SimpleQueue[_Request]) -> None:
+    """Take what is asked for; when nobody can ask any more, end, whatever is being read."""
+    while True:
+        try:
+            requests.put(pickle.load(sys.stdin.buffer))  # noqa: S301 (of the load)
+        except EOFError:
+            os._exit(0)

@@ -11,15 +11,13 @@ from typing import BinaryIO
 
 from ingestion.clients.base import Page
 from ingestion.errors import UnreadableAnswer
-from ingestion.formats.delivered import LONGEST_RECORD, DeliveredFile
+from ingestion.formats.delivered import LONGEST_ROW, DeliveredFile
 from ingestion.formats.encoding import Encoding, encoding_of
 from ingestion.formats.header import Cells, table_pages
 from ingestion.source import Entity
 
 # Characters of one cell, and of one line; a longer one is neither.
 LONGEST_CELL = 16 << 20
-# Characters of a row that runs over many lines; most of them take two bytes.
-LONGEST_ROW = LONGEST_RECORD >> 1
 # Above this share of unreadable lines the declared encoding is wrong, not a few rows.
 _BROKEN_LINES_SHARE = 0.1
 _SAMPLE = 64 << 10

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import re
 import zipfile
-import zlib
 from collections.abc import Iterator
 from fnmatch import fnmatchcase
 from itertools import chain
@@ -14,7 +14,7 @@ from python_calamine import CalamineError, CalamineWorkbook, SheetTypeEnum
 
 from ingestion.clients.base import Page
 from ingestion.errors import UnreadableAnswer
-from ingestion.formats.delivered import DeliveredFile
+from ingestion.formats.delivered import BROKEN_ARCHIVE, DeliveredFile
 from ingestion.formats.header import Cells, table_pages
 from ingestion.formats.sheet_parts import parts_of
 from ingestion.source import Entity, Format
@@ -22,10 +22,9 @@ from ingestion.source import Entity, Format
 # Deflate cannot pack more than this into a byte.
 _MOST_PER_BYTE = 1032
 _CHUNK = 1 << 20
+_QUOTED = re.compile(r"[:'\"`«]")
 # What calamine says of more cells than it takes.
 _OVER_THE_LIMIT = "limit exceeded"
-# What reading a damaged archive raises.
-_BROKEN = (zipfile.BadZipFile, zlib.error, NotImplementedError, RuntimeError, EOFError)
 
 
 def read_workbook(file: DeliveredFile, entity: Entity) -> Iterator[Page]:
@@ -47,9 +46,15 @@ def read_workbook(file: DeliveredFile, entity: Entity) -> Iterator[Page]:
             yield from table_pages(_filled(rows), entity, file, found, sheet=name)
     except DefusedXmlException as error:
         raise file.refused("hostile_markup", type(error).__name__) from None
-    except (*_BROKEN, ParseError, CalamineError, OSError, ValueError, IndexError) as error:
+    except (*BROKEN_ARCHIVE, ParseError, CalamineError, OSError, ValueError, LookupError) as error:
         code = "workbook_too_large" if _OVER_THE_LIMIT in str(error) else "broken_workbook"
-        raise file.refused(code, f"{type(error).__name__}: {error}") from None
+        raise file.refused(code, _told(error)) from None
+
+
+def _told(error: Exception) -> str:
+    """What a parser says, without what it quotes: that may be a cell, and the cell somebody's."""
+    said = _QUOTED.split(str(error), maxsplit=1)[0].strip()
+    return f"{type(error).__name__}: {said}" if said else type(error).__name__
 
 
 def _opened(file: DeliveredFile, entity: Entity) -> Iterator[CalamineWorkbook]:

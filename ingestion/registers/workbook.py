@@ -20,6 +20,7 @@ from openpyxl.utils.cell import coordinate_to_tuple
 from openpyxl.utils.exceptions import CellCoordinatesException, InvalidFileException
 from openpyxl.worksheet.formula import ArrayFormula, DataTableFormula
 
+from ingestion.formats.delivered import BROKEN_ARCHIVE
 from ingestion.formats.markup import local_name
 from ingestion.registers.contract import is_formula_text
 
@@ -35,7 +36,7 @@ _MEGABYTE = 1 << 20
 _BROKEN = (
     InvalidFileException,
     CellCoordinatesException,
-    zipfile.BadZipFile,
+    *BROKEN_ARCHIVE,
     ParseError,
     ValueError,
     KeyError,
@@ -182,7 +183,7 @@ def _weigh(file: BinaryIO) -> None:
     try:
         with zipfile.ZipFile(file) as archive:
             parts = archive.infolist()
-    except zipfile.BadZipFile:
+    except BROKEN_ARCHIVE:
         raise RegisterFileError(
             "Это не книга Excel (.xlsx), или файл повреждён. Сохраните реестр заново."
         ) from None

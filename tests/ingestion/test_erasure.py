@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import itertools
 import json
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,7 @@ from typing import Any
 import psycopg
 import pytest
 
-from ingestion import erasure, withdrawal
+from ingestion import erasure, ledger, withdrawal
 from ingestion.erasure import ERASED_FIELDS, Erasure, Identity
 from ingestion.errors import IngestionError
 from ingestion.ledger import LoadCounts
@@ -506,6 +507,34 @@ def test_identities_are_erased_when_nothing_recent_refers_to_them(registry: Regi
     everything = registry.everything()
     assert "Петрова Анна Ильинична" not in everything
     assert "Сидоров" in everything
+
+
+def test_who_asked_to_be_erased_is_not_learnt_again_by_what_stood_beside(
+    registry: Registry,
+) -> None:
+    registry.deliver(PETROVA, SOMEBODY)
+    url = registry.how()["loader_url"]
+    # Also when the retention had come first.
+    erasure.expire_identities(loader_url=url, before=datetime.now(UTC) + timedelta(days=1))
+    done = registry.erase(Identity("phone", PHONE))
+    assert done.related == 2
+    registry.deliver(PETROVA, SOMEBODY, {"id": "5", "text": "Новое", "who": NAME, "mail": EMAIL})
+    everything = registry.everything()
+    assert [word for word in ("Петров", "222-33-44", "Petrova@") if word in everything] == []
+
+
+def test_retention_waits_for_a_load_that_runs(registry: Registry) -> None:
+    registry.deliver(PETROVA)
+    how = registry.how()
+    names = (registry.code, "cards", "pskov")
+    with psycopg.connect(how["loader_url"], autocommit=True) as load, ThreadPoolExecutor(1) as pool:
+        ledger.lock(load, *names)
+        later = datetime.now(UTC) + timedelta(days=1)
+        expiry = pool.submit(erasure.expire_identities, loader_url=how["loader_url"], before=later)
+        with pytest.raises(TimeoutError):
+            expiry.result(timeout=0.5)
+        ledger.unlock(load, *names)
+        assert expiry.result(timeout=30) == 4  # name, phone, mail, and the employee
 
 
 def test_who_writes_again_after_the_retention_is_known_again_and_an_old_listing_is_no_reason(

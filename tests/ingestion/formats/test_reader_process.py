@@ -165,6 +165,72 @@ def test_small_files_share_a_reader_and_a_page_that_nobody_takes_ends_it(tmp_pat
     assert reader._process.returncode is not None
 
 
+def test_a_page_that_takes_too_much_memory_to_be_handed_over_is_refused(tmp_path: Path) -> None:
+    def shared(address: str, value: str) -> str:
+        return f'<c{address} t="s"><v>0</v></c>' if value == "x" else inline(address, value)
+
+    sheet = "".join(row(n, [str(n), "x", "x", "x"], shared) for n in range(2, 1_500))
+    path = write(tmp_path / "a.xlsx", row(1, HEADING) + sheet, ["я" * 180_000])
+    assert refusal(path).code == "workbook_too_large"
+
+
+def test_a_row_longer_than_any_record_is_refused_before_it_reaches_the_load(tmp_path: Path) -> None:
+    def shared(address: str, value: str) -> str:
+        return f'<c{address} t="s"><v>0</v></c>' if value == "x" else inline(address, value)
+
+    cells = row(2, ["1", *["x"] * 120], shared)
+    path = write(tmp_path / "a.xlsx", row(1, HEADING) + cells, ["y" * 300_000])
+    refused = refusal(path)
+    assert refused.code == "record_too_large"
+    assert "row 2 has 36,000,001 characters" in str(refused)
+
+
+@pytest.mark.parametrize(
+    "cell",
+    [
+        '<c r="B2" t="b"><v>Иванов Пётр 79161234567</v></c>',
+        '<c r="B2" t="e"><v>Иванов Пётр 79161234567</v></c>',
+        '<c r="B2" t="inlineStr"><is><t>&Иванов;</t></is></c>',
+        '<c r="B2" t="Иванов Пётр"><v>1</v></c>',
+    ],
+)
+def test_what_the_parser_quotes_of_a_cell_is_not_told(tmp_path: Path, cell: str) -> None:
+    refused = refusal(write(tmp_path / "a.xlsx", row(1, HEADING) + f'<row r="2">{cell}</row>'))
+    assert refused.code == "broken_workbook"
+    assert "Иванов" not in str(refused)
+    assert "7916" not in str(refused)
+
+
+def test_a_name_that_is_no_text_is_no_fault_of_the_file(tmp_path: Path) -> None:
+    path = write(tmp_path / "a.xlsx", ROWS)
+    assert numbers(path.rename(tmp_path / os.fsdecode(b"bad\xff.xlsx"))) == ["1"]
+
+
+def test_a_reader_takes_no_more_than_the_account_may(tmp_path: Path) -> None:
+    reads = (
+        "import resource; resource.setrlimit(resource.RLIMIT_DATA, (800 << 20, 800 << 20));"
+        "from tests.ingestion.formats.test_reader_process import numbers; import pathlib, sys;"
+        "print(numbers(pathlib.Path(sys.argv[1])))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", reads, str(write(tmp_path / "a.xlsx", ROWS))],
+        env={**os.environ, "PYTHONPATH": str(REPOSITORY)},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout == "['1']\n"
+
+
+def test_sixty_thousand_columns_are_compared_in_no_time(tmp_path: Path) -> None:
+    """Each with each they would take minutes, and the test its time limit."""
+    names = [*HEADING, *(f"Графа {n}" for n in range(60_000))]
+    path = tmp_path / "a.csv"
+    path.write_text(";".join(names) + "\n1;Яма\n", encoding="utf-8")
+    pages = read_file(path, entity(separator=";"), name="a.csv", sha256=None, size=1)
+    assert [item.row_number for page in pages for item in page.records()] == [2]
+
+
 def test_a_reader_that_was_ended_while_it_rested_is_replaced(tmp_path: Path) -> None:
     path = write(tmp_path / "a.xlsx", ROWS)
     numbers(path)
