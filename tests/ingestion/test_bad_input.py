@@ -12,6 +12,7 @@ from datetime import datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from threading import Thread
+from types import SimpleNamespace
 
 import openpyxl
 import psycopg
@@ -23,8 +24,10 @@ from ingestion.clients import open311 as open311_client
 from ingestion.clients import register as register_client
 from ingestion.clients.transport import Transport
 from ingestion.evidence import content, open_entries
+from ingestion.ingest import IngestionFailed
 from ingestion.source import Source, Window
 from ingestion.vault import Vault
+from stack import pipeline
 from tests.ingestion.conftest import Platform
 
 MakeSource = Callable[..., Source]
@@ -563,3 +566,40 @@ def test_an_odd_record_is_refused_alone_and_stops_neither_its_file_nor_its_folde
     assert {code for code, _, _ in platform.quarantine(f"odd_{kind}")} <= {
         *("invalid_character", "nested_too_deep", "not_json"),
     }
+
+
+def test_every_region_is_tried_when_one_fails_and_what_landed_is_counted(
+    platform: Platform, make_source: MakeSource, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "broken.xlsx").write_bytes(workbook()[:-300])
+    (tmp_path / "good.xlsx").write_bytes(workbook())
+    one = register(make_source, "two_regions", tmp_path / "broken.xlsx", form="type: xlsx")
+    second = one.regions[0].model_copy(
+        update={"code": "pskov", "endpoint": str(tmp_path / "good.xlsx")}
+    )
+    source = one.model_copy(update={"regions": (*one.regions, second)})
+    key = SimpleNamespace(credentials=SimpleNamespace(vault_key=platform.vault_key))
+    monkeypatch.setattr(pipeline, "get_settings", lambda: key)
+    monkeypatch.setattr(pipeline, "warehouse_of", lambda settings: platform.warehouse)
+    with pytest.raises(IngestionFailed) as caught:
+        pipeline.ingest_source(source, run_id="test")
+    assert [(load.region_code, load.outcome) for load in caught.value.loads] == [
+        ("tambov", "failed"),
+        ("pskov", "success"),
+    ]
+    counts = pipeline.counts_of(caught.value.loads)
+    assert (counts["loads"], counts["rows_landed"], counts["rows_quarantined"]) == (2, 2, 1)
+
+
+def test_a_broken_file_whose_name_is_no_text_is_kept_and_the_others_are_read(
+    platform: Platform, make_source: MakeSource, tmp_path: Path
+) -> None:
+    folder = tmp_path / "delivered"
+    folder.mkdir()
+    (folder / os.fsdecode(b"\xf1\xe2\xee\xe4.xlsx")).write_bytes(workbook()[:-300])
+    (folder / "я.xlsx").write_bytes(workbook())
+    source = register(make_source, "odd_names", folder, form="type: xlsx")
+    loads = platform.ingest(source)
+    assert sorted(load.outcome for load in loads) == ["failed", "success"]
+    assert [load.error_class for load in loads if load.outcome == "failed"] == ["broken_workbook"]
+    assert len(kept_bytes(platform, "odd_names")) == 1
