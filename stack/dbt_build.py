@@ -106,9 +106,16 @@ def build(
         # Somebody stops this process; dbt keeps what it catches.
         raise done.exception
     nodes = [NodeResult.of(result) for result in getattr(done.result, "results", ())]
-    _keep(database_url, get_invocation_id(), airflow_run_id, started_at, nodes)
-    if not done.success:
-        raise BuildFailed(_told(arguments, nodes, done.exception))
+    failure = None if done.success else BuildFailed(_told(arguments, nodes, done.exception))
+    try:
+        _keep(database_url, get_invocation_id(), airflow_run_id, started_at, nodes)
+    except psycopg.Error as error:
+        if failure is None:
+            raise
+        # A server that failed the build may not take its record either.
+        raise failure from error
+    if failure is not None:
+        raise failure
     return dict(Counter(node.status for node in nodes))
 
 
@@ -121,7 +128,8 @@ def _surroundings(environment: Mapping[str, str]) -> Iterator[None]:
         yield
     finally:
         os.chdir(folder)
-        os.environ.clear()
+        for name in os.environ.keys() - before.keys():
+            del os.environ[name]
         os.environ.update(before)
 
 

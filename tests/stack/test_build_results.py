@@ -91,12 +91,8 @@ def run(project: Path, warehouse: Warehouse) -> Build:
 
     def run(*arguments: str, **options: Any) -> dict[str, int]:
         folders = ["--project-dir", str(project), "--profiles-dir", str(project)]
-        return build(
-            [*arguments, *folders],
-            environment=environment,
-            database_url=warehouse.url("transformer"),
-            **options,
-        )
+        options = {"database_url": warehouse.url("transformer"), **options}
+        return build([*arguments, *folders], environment=environment, **options)
 
     return run
 
@@ -223,6 +219,14 @@ def test_a_project_that_cannot_be_read_is_told_as_such(run: Build, project: Path
     finally:
         broken.unlink()
     assert "nothing" in str(failed.value)
+
+
+def test_a_server_that_takes_no_record_hides_no_failure(run: Build) -> None:
+    gone = "postgresql://tsur_transformer@127.0.0.1:1/warehouse"
+    with pytest.raises(BuildFailed, match="model numbered:"):
+        run(database_url=gone)
+    with pytest.raises(psycopg.OperationalError):
+        run("--select", "counted", "--exclude", "test_type:singular", database_url=gone)
 
 
 def test_old_results_are_forgotten_and_newer_ones_stay(warehouse: Warehouse) -> None:
