@@ -7,6 +7,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -56,15 +57,36 @@ def warehouse(warehouse_template: Warehouse) -> Iterator[Warehouse]:
         yield copy
 
 
+@pytest.fixture(scope="session")
+def first_reading(warehouse_template: Warehouse, dbt_folder: Path) -> str:
+    """What dbt says when it reads the whole project, once for all that follows."""
+    known = replace(warehouse_template, database=DATABASE)
+    done = subprocess.run(
+        [
+            *(str(Path(sys.executable).with_name("dbt")), "parse"),
+            *("--show-all-deprecations", "--vars", VARIABLES),
+        ],
+        env=dbt_environment(known, dbt_folder),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout[-6000:] + done.stderr[-2000:]
+    return done.stdout + done.stderr
+
+
 @pytest.fixture(scope="module")
-def dbt(warehouse: Warehouse, dbt_folder: Path) -> Dbt:
+def dbt(warehouse: Warehouse, dbt_folder: Path, first_reading: str) -> Dbt:
     """Runs dbt as the transformer on the module's warehouse; fails the test when dbt fails."""
     return dbt_on(warehouse, dbt_folder)
 
 
 @pytest.fixture(scope="session")
 def built_sandbox(
-    warehouse_template: Warehouse, dbt_folder: Path, tmp_path_factory: pytest.TempPathFactory
+    warehouse_template: Warehouse,
+    dbt_folder: Path,
+    first_reading: str,
+    tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[Warehouse]:
     """2,000 cases of the sandbox, enriched and built once; for modules that copy it."""
     with ExitStack() as stack:
@@ -94,9 +116,8 @@ def query(warehouse: Warehouse) -> Iterator[Query]:
 
 
 @pytest.fixture(scope="module")
-def manifest(dbt: Dbt, dbt_folder: Path) -> dict[str, Any]:
+def manifest(first_reading: str, dbt_folder: Path) -> dict[str, Any]:
     """What dbt knows of the project."""
-    dbt("parse", "--quiet")
     content: dict[str, Any] = json.loads((dbt_folder / "target" / "manifest.json").read_text())
     return content
 

@@ -28,6 +28,7 @@ pytestmark = [pytest.mark.server, pytest.mark.slow]
 
 # The build on an empty raw runs the unit tests.
 BUILD = ("build", "--quiet", "--exclude-resource-type", "unit_test", "--select")
+MODELS = ("build", "--quiet", "--exclude-resource-type", "unit_test", "test", "--select")
 POTHOLE = "На улице Советской у дома 10 третью неделю глубокая яма, машины объезжают по тротуару."
 
 
@@ -541,7 +542,8 @@ def test_when_every_text_is_erased_all_marts_keep_their_numbers(
     assert erased > 5
 
     built(*BUILD, "tag:before_enrichment")
-    built(*BUILD, "tag:after_enrichment")
+    # Their tests would read the same rows again: that they are the same is what is asked below.
+    built(*MODELS, "tag:after_enrichment")
 
     assert query("select count(text_masked) from marts.fct_appeals") == [(0,)]
     assert query("select count(message_text) from intermediate.int_cases") == [(0,)]

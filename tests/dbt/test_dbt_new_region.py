@@ -128,7 +128,7 @@ def test_the_folder_of_the_tutorial_becomes_a_region_that_explains_itself(
 @pytest.mark.server
 @pytest.mark.slow
 def test_the_seeds_of_the_new_region_load_and_its_marts_carry_its_labels(
-    project: Path, tmp_path: Path, dbt: Dbt, query: Query
+    project: Path, tmp_path: Path, dbt: Dbt, query: Query, dbt_folder: Path
 ) -> None:
     follow(tmp_path / "primer")
     seeds = [seed.name for seed in configuration.load_configuration().by_region()]
@@ -140,6 +140,9 @@ def test_the_seeds_of_the_new_region_load_and_its_marts_carry_its_labels(
         str(project),
         "--target-path",
         str(tmp_path / "target"),
+        # Of what dbt has read, only what was changed here is read again.
+        "--partial-parse-file-path",
+        str(dbt_folder / "target" / "partial_parse.msgpack"),
         "--select",
         *seeds,
         *shared,

@@ -7,6 +7,6 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "dbt"))
 
-from tests.dbt.conftest import dbt, query, warehouse
+from tests.dbt.conftest import dbt, first_reading, query, warehouse
 
-__all__ = ["dbt", "query", "warehouse"]
+__all__ = ["dbt", "first_reading", "query", "warehouse"]
