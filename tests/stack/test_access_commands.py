@@ -187,7 +187,8 @@ def test_an_erased_identity_is_named_and_empty(sealed: Warehouse) -> None:
     allow(sealed)
     with psycopg.connect(sealed.url("loader")) as connection:
         connection.execute(
-            "update vault.identities set value_sealed = null, erased_at = now()"
+            "update vault.identities set value_sealed = null, erased_at = now(),"
+            " erasure_basis = 'request'"
             " where pseudonym = %s",
             [PHONE],
         )

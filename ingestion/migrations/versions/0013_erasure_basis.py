@@ -34,10 +34,12 @@ _DOWN = (
 
 
 def upgrade() -> None:
+    """Each erased identity says why it was."""
     for statement in _UP:
         op.execute(statement)
 
 
 def downgrade() -> None:
+    """The reasons are lost; what was erased stays so."""
     for statement in _DOWN:
         op.execute(statement)
