@@ -15,7 +15,6 @@ from typer.testing import CliRunner, Result
 
 from stack.cli import app
 from stack.regions import configuration
-from tests.stack.not_built_yet import NOT_BUILT_YET
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 TUTORIAL = REPOSITORY / "docs" / "tutorials" / "new_region.md"
@@ -29,9 +28,6 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     shutil.copytree(
         REPOSITORY / "dbt_project", copy, ignore=shutil.ignore_patterns("target", "logs")
     )
-    for mart in NOT_BUILT_YET:
-        if not list((copy / "models").rglob(f"{mart}.sql")):
-            (copy / "models" / f"{mart}.sql").write_text("select 1 as not_built_yet\n")
     reader = partial(configuration.load_configuration, copy / "seeds")
     monkeypatch.setattr(configuration, "load_configuration", reader)
     monkeypatch.chdir(tmp_path)

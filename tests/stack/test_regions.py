@@ -25,8 +25,7 @@ from stack.regions.configuration import (
     with_folder,
     write_configuration,
 )
-from stack.regions.validation import Problem, validate
-from tests.stack.not_built_yet import NOT_BUILT_YET
+from stack.regions.validation import validate
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 TODAY = date(2026, 11, 22)
@@ -64,7 +63,7 @@ def copy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     shutil.copytree(configuration.SEEDS_FOLDER, project / "seeds")
     (project / "models").mkdir()
     models = (REPOSITORY / "dbt_project" / "models").rglob("*.sql")
-    for name in {path.stem for path in models} | NOT_BUILT_YET:
+    for name in {path.stem for path in models}:
         (project / "models" / f"{name}.sql").touch()
     reader = partial(load_configuration, project / "seeds")
     monkeypatch.setattr(configuration, "load_configuration", reader)
@@ -74,12 +73,6 @@ def copy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def region(*arguments: str) -> Result:
     return CliRunner().invoke(app, ["region", *arguments])
-
-
-def built(problems: list[Problem]) -> list[Problem]:
-    """Without those that only say that a mart is not built yet."""
-    waiting = {f"there is no model {name}" for name in NOT_BUILT_YET}
-    return [problem for problem in problems if problem.reason not in waiting]
 
 
 def change(seed: Path, old: str, new: str) -> int:
@@ -104,7 +97,7 @@ def test_every_requirement_of_the_table_stands_with_its_clause_and_state(
 
 @pytest.mark.parametrize("code", FIVE)
 def test_what_serves_a_requirement_is_there(seeds: Configuration, code: str) -> None:
-    assert built(validate(seeds, code, TODAY)) == []
+    assert validate(seeds, code, TODAY) == []
 
 
 @pytest.mark.parametrize("code", FIVE)
