@@ -64,6 +64,11 @@ def renamed(path: Path, part: str, name: str) -> Path:
     return path
 
 
+def shared(address: str, value: str) -> str:
+    """A cell; `x` stands for the first of the shared texts."""
+    return f'<c{address} t="s"><v>0</v></c>' if value == "x" else inline(address, value)
+
+
 def far_out(path: Path, address: str) -> Path:
     return write(path, ROWS + f'<row r="3"><c r={address}><v>1</v></c></row>')
 
@@ -109,9 +114,6 @@ def test_a_row_far_down_in_a_late_part_ends_the_load_after_the_rows_before_it(
 
 
 def test_a_text_that_ten_thousand_cells_share_is_refused(tmp_path: Path) -> None:
-    def shared(address: str, value: str) -> str:
-        return f'<c{address} t="s"><v>0</v></c>' if value == "x" else inline(address, value)
-
     sheet = "".join(row(n, ["1", "x", "x", "x"], shared) for n in range(2, 3_500))
     path = write(tmp_path / "a.xlsx", row(1, HEADING) + sheet, ["я" * 200_000])
     assert path.stat().st_size < 50_000
@@ -166,18 +168,12 @@ def test_small_files_share_a_reader_and_a_page_that_nobody_takes_ends_it(tmp_pat
 
 
 def test_a_page_that_takes_too_much_memory_to_be_handed_over_is_refused(tmp_path: Path) -> None:
-    def shared(address: str, value: str) -> str:
-        return f'<c{address} t="s"><v>0</v></c>' if value == "x" else inline(address, value)
-
     sheet = "".join(row(n, [str(n), "x", "x", "x"], shared) for n in range(2, 1_500))
     path = write(tmp_path / "a.xlsx", row(1, HEADING) + sheet, ["я" * 180_000])
     assert refusal(path).code == "workbook_too_large"
 
 
 def test_a_row_longer_than_any_record_is_refused_before_it_reaches_the_load(tmp_path: Path) -> None:
-    def shared(address: str, value: str) -> str:
-        return f'<c{address} t="s"><v>0</v></c>' if value == "x" else inline(address, value)
-
     cells = row(2, ["1", *["x"] * 120], shared)
     path = write(tmp_path / "a.xlsx", row(1, HEADING) + cells, ["y" * 300_000])
     refused = refusal(path)
