@@ -255,7 +255,7 @@ def table_pages(
 ) -> Iterator[Page]:
     """The rows below the heading. UnreadableAnswer when there is no heading that fits.
 
-    Without a `sheet` they come from a text, where a cell may be of any length.
+    Without a `sheet` they come from a text. A row may be longer than any record: it is refused.
     """
     size = 0
     heading = Heading(entity, file)

@@ -114,13 +114,17 @@ def aged(
             " withdrawn_reason = 'another file' where load_id ="
             " (select min(load_id) from raw.pos_messages) returning load_id"
         ).fetchall()
+        ((held,),) = connection.execute(
+            "select count(*) from raw.pos_messages where load_id = %s", [withdrawn]
+        ).fetchall()
         ((moved,),) = connection.execute(
             "select raw.set_aside('pos_messages', %(load)s, (select array_agg(raw_id)"
             " from (select raw_id from raw.pos_messages where load_id = %(load)s limit 300) as r),"
             " 'withdrawn')",
             {"load": withdrawn},
         ).fetchall()
-        assert 100 < moved <= 300
+        assert held > 100
+        assert moved == min(held, 300)
     with psycopg.connect(warehouse.url("transformer")) as connection:
         connection.execute("update nlp.models set is_current = false")
         connection.execute("insert into nlp.models values ('later', now(), true, '{}')")
