@@ -70,18 +70,18 @@ create temporary table landing_identities (
     pseudonym text not null, kind text not null, value_sealed bytea not null
 ) on commit drop;
 """
-# Whose identity went with its retention and who writes again is known again: by a version that is
-# new, for an old record in a listing is no reason. Who asked to be erased stays unknown.
-_WRITES_AGAIN = """
-update vault.identities as known
-set value_sealed = new.value_sealed, erased_at = null, erasure_basis = null
-from (
-    select distinct on (pseudonym) pseudonym, value_sealed from landing_identities
-    order by pseudonym
-) as new
+# In the order of the pseudonyms, so that two loads never wait for each other in a ring. Whose
+# identity went with its retention and who writes again is known again: by a version that is new,
+# for an old record in a listing is no reason. Who asked to be erased stays unknown.
+_IDENTITIES = """
+insert into vault.identities as known (pseudonym, kind, value_sealed, first_load_id)
+select distinct on (pseudonym) pseudonym, kind, value_sealed, %(load_id)s::bigint
+from landing_identities
+order by pseudonym
+on conflict (pseudonym) do update
+set value_sealed = excluded.value_sealed, erased_at = null, erasure_basis = null
 where
-    known.pseudonym = new.pseudonym
-    and known.erasure_basis = 'retention'
+    known.erasure_basis = 'retention'
     and known.pseudonym in (
         select found.pseudonym[1]
         from {table} as r
@@ -419,7 +419,6 @@ class Landing:
         self._vault = vault
         self._identities: dict[str, tuple[str, str]] = {}
         self._known_pseudonyms: set[str] = set()
-        self._is_anyone_expired = False
         self._is_stale = is_stale
         # What has to be known of all rows before one of them lands cannot land in parts: which
         # ordinal a content has, what an older delivery brings, whom nobody mentions any more.
@@ -485,15 +484,14 @@ class Landing:
 
     def _flush_identities(self) -> None:
         names = list(self._identities)
-        known = set()
-        for pseudonym, basis in self._connection.execute(
-            "select pseudonym, erasure_basis from vault.identities where pseudonym = any(%s)",
-            [names],
-        ):
-            if basis == "retention":
-                self._is_anyone_expired = True
-            else:
-                known.add(pseudonym)
+        known = {
+            pseudonym
+            for (pseudonym,) in self._connection.execute(
+                "select pseudonym from vault.identities"
+                " where pseudonym = any(%s) and erasure_basis is distinct from 'retention'",
+                [names],
+            )
+        }
         with (
             self._connection.cursor() as cursor,
             cursor.copy(
@@ -604,18 +602,7 @@ class Landing:
         self._land()
         self._settle_repeats()
         kept = self._quarantine.count - before
-        # In the order of the pseudonyms, so that two loads never wait for each other in a ring.
-        connection.execute(
-            """
-            insert into vault.identities (pseudonym, kind, value_sealed, first_load_id)
-            select distinct on (pseudonym) pseudonym, kind, value_sealed, %s::bigint
-            from landing_identities order by pseudonym
-            on conflict (pseudonym) do nothing
-            """,
-            [self._parameters["load_id"]],
-        )
-        if self._is_anyone_expired:
-            self._execute(_WRITES_AGAIN)
+        self._execute(_IDENTITIES)
         tombstoned = 0
         if vanish is not None:
             tombstoned = self._tombstones(vanish, window, file_sha256, vanished_at)
