@@ -27,7 +27,7 @@ demo-real: env ## the same line on real files: make demo-real DATA=folder
 
 test: env ## every test; browser tests skip without chromium
 	@$(PYTHON) stack/environments.py development
-	@$(PLATFORM)/python -m pytest $(ARGS)
+	@$(PLATFORM)/python -m pytest --numprocesses 2 --dist loadscope --no-loadscope-reorder $(ARGS)
 
 lint: ## ruff, sqlfluff, yamllint, mypy
 	@$(PYTHON) stack/environments.py development

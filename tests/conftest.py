@@ -11,11 +11,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import psycopg
 import pytest
 from psycopg import sql
 from pytest_socket import socket_allow_hosts
+from xdist.scheduler.loadscope import LoadScopeScheduling
 
 from stack.database import Warehouse
 from stack.postgres import PostgresServer, free_port
@@ -104,18 +106,47 @@ def real_data() -> Path:
 
 # The fast ones first, so that a plain mistake shows within seconds.
 _STAGES = ("server", "real", "slow", "e2e", "browser")
+# Modules that share what takes minutes to make.
+_TOGETHER = dict.fromkeys(
+    (
+        "tests/dbt/test_access.py",
+        "tests/dbt/test_dbt_reference.py",
+        "tests/dbt/test_publication.py",
+    ),
+    "the built sandbox",
+)
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    def stage(item: pytest.Item) -> int:
-        if "tests/e2e/" in item.nodeid:
-            return len(_STAGES)
-        fixtures = getattr(item, "fixturenames", ())
-        names = {marker.name for marker in item.iter_markers()}
-        if {"postgres_server", "warehouse"} & set(fixtures):
-            names.add("server")
-        if "real_data" in fixtures:
-            names.add("real")
-        return max((_STAGES.index(name) + 1 for name in names if name in _STAGES), default=0)
+def _is_end_to_end(nodeid: str) -> bool:
+    return nodeid.startswith("tests/e2e/")
 
-    items.sort(key=stage)
+
+def _stage(item: pytest.Item) -> int:
+    if _is_end_to_end(item.nodeid):
+        return len(_STAGES)
+    fixtures = getattr(item, "fixturenames", ())
+    names = {marker.name for marker in item.iter_markers()}
+    if {"postgres_server", "warehouse"} & set(fixtures):
+        names.add("server")
+    if "real_data" in fixtures:
+        names.add("real")
+    return max((_STAGES.index(name) + 1 for name in names if name in _STAGES), default=0)
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    items.sort(key=_stage)
+    if hasattr(config, "workerinput"):
+        # Side by side: one worker begins with the end-to-end tests, for their demos mostly wait.
+        items.sort(key=lambda item: not _is_end_to_end(item.nodeid))
+
+
+class _ModulesTogether(LoadScopeScheduling):
+    """A module stays on one worker, for its warehouse is made once; so do all end-to-end tests."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        module = nodeid.partition("::")[0]
+        return "e2e" if _is_end_to_end(module) else _TOGETHER.get(module, module)
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> LoadScopeScheduling:
+    return _ModulesTogether(config, log)

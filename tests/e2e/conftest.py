@@ -9,6 +9,7 @@ import os
 import shutil
 import subprocess
 import tempfile
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -87,8 +88,7 @@ class Rising:
         self._log = home.folder.with_name(f"{home.folder.name}.log")
         with self._log.open("wb") as log:
             self._process = subprocess.Popen(
-                # What is tested meanwhile goes first.
-                ["nice", "-n", "10", str(PROGRAM), *arguments],
+                [str(PROGRAM), *arguments],
                 env={**os.environ, **home.variables, "TSUR_HOME": str(home.folder)},
                 cwd=REPOSITORY,
                 stdin=subprocess.DEVNULL,
@@ -117,34 +117,23 @@ def new_home(prefix: str, **variables: str) -> Home:
     return Home(folder, {"TSUR_PORT_BASE": str(free_port_base()), **variables})
 
 
-_rising = pytest.StashKey[dict[str, Rising]]()
-
-
-def pytest_collection_finish(session: pytest.Session) -> None:
-    """The demos that the chosen tests need rise while all others run: they mostly wait."""
-    started = session.config.stash.setdefault(_rising, {})
-    if session.config.option.collectonly:
-        return
-    wanted = {name for item in session.items for name in getattr(item, "fixturenames", ())}
-    if "demo" in wanted and "TSUR_E2E_HOME" not in os.environ:
-        home = new_home("tsur-demo-", TSUR_SANDBOX_CASES=str(CASES))
-        started["demo"] = Rising(home, "demo")
-    data = real_data_folder()
-    if "demo_real" in wanted and "TSUR_E2E_REAL_HOME" not in os.environ and data is not None:
-        home = new_home("tsur-real-")
-        started["demo_real"] = Rising(home, "demo-real", "--data", str(data))
-
-
-def pytest_sessionfinish(session: pytest.Session) -> None:
-    """Whatever came of the tests, nothing of the demos is left."""
-    for one in session.config.stash.get(_rising, {}).values():
-        one.remove()
-
-
 @pytest.fixture(scope="session")
-def rising(request: pytest.FixtureRequest) -> dict[str, Rising]:
-    """The demos that have been started, by the name of their fixture."""
-    return request.config.stash[_rising]
+def rising(request: pytest.FixtureRequest) -> Iterator[dict[str, Rising]]:
+    """The demos that the chosen tests need, started side by side: each mostly waits."""
+    wanted = {name for item in request.session.items for name in getattr(item, "fixturenames", ())}
+    started: dict[str, Rising] = {}
+    try:
+        if "demo" in wanted and "TSUR_E2E_HOME" not in os.environ:
+            home = new_home("tsur-demo-", TSUR_SANDBOX_CASES=str(CASES))
+            started["demo"] = Rising(home, "demo")
+        data = real_data_folder()
+        if "demo_real" in wanted and "TSUR_E2E_REAL_HOME" not in os.environ and data is not None:
+            home = new_home("tsur-real-")
+            started["demo_real"] = Rising(home, "demo-real", "--data", str(data))
+        yield started
+    finally:
+        for one in started.values():
+            one.remove()
 
 
 @pytest.fixture(scope="session")

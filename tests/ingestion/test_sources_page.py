@@ -100,3 +100,13 @@ def test_a_document_writes_commands_as_they_are_typed(path: Path) -> None:
     # There is no `tsur` on the PATH: the program is ./tsur at the root.
     text = (ROOT / path).read_text(encoding="utf-8")
     assert re.findall(r"(?<![./\w])tsur [a-z].*", text) == []
+
+
+def test_every_source_stands_on_a_page_of_its_protocol_or_kind() -> None:
+    pages = "".join(
+        path.read_text(encoding="utf-8") for path in (ROOT / "docs" / "sources").glob("*.md")
+    )
+    named = set(re.findall(r"\w+", pages))
+    declared = {path.stem for path in SOURCES_FOLDER.glob("*.yml")}
+    assert declared, "no source is declared"
+    assert declared - named == set()

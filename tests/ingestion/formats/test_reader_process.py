@@ -31,6 +31,14 @@ first_page(pathlib.Path(sys.argv[1]))
 print("read", flush=True)
 sys.stdin.read()
 """
+# One whose reader never comes to an end: nobody writes into the pipe that it opens.
+_READS_FOR_EVER = """
+import sys, pathlib
+from tests.ingestion.formats import test_reader_process as of
+reader = of.reader_process._Reader()
+print("reads", flush=True)
+list(reader.pages(of.read_as(pathlib.Path(sys.argv[1])), of.entity(), 1000))
+"""
 
 
 def first_page(path: Path) -> object:
@@ -138,6 +146,38 @@ def test_spaces_that_an_ods_counts_are_refused(tmp_path: Path) -> None:
     path = tmp_path / "a.ods"
     book.save(str(path))
     assert refusal(path).code == "workbook_too_large"
+
+
+def test_an_archive_that_is_packed_by_lzma_and_damaged_is_refused(tmp_path: Path) -> None:
+    plain = write(tmp_path / "a.xlsx", ROWS + "".join(row(n, ["1", "Яма"]) for n in range(3, 500)))
+    path = tmp_path / "b.xlsx"
+    with zipfile.ZipFile(plain) as one, zipfile.ZipFile(path, "w", zipfile.ZIP_LZMA) as other:
+        for name in one.namelist():
+            other.writestr(name, one.read(name))
+        sheet = other.getinfo("xl/worksheets/sheet1.xml")
+    content = bytearray(path.read_bytes())
+    middle = sheet.header_offset + 30 + len(sheet.filename) + sheet.compress_size // 2
+    content[middle : middle + 40] = bytes(40)
+    path.write_bytes(content)
+    assert refusal(path).code == "broken_workbook"
+
+
+def test_a_reader_that_is_ended_in_the_midst_of_a_page_refuses_the_file(tmp_path: Path) -> None:
+    """As the machine ends a process when memory runs out."""
+    sheet = (row(n, cells) for n, cells in enumerate([HEADING, *many(60_000)], start=1))
+    path = write(tmp_path / "a.xlsx", "".join(sheet))
+    reader = reader_process._Reader()
+    pages = reader.pages(read_as(path), entity(), 1000)
+    next(pages)
+    process = psutil.Process(reader._process.pid)
+    # More than a pipe holds is left: the reader waits with a page half handed over.
+    while process.status() != psutil.STATUS_SLEEPING:
+        os.sched_yield()
+    process.kill()
+    with pytest.raises(UnreadableAnswer) as caught:
+        list(pages)
+    assert caught.value.code == "workbook_too_large"
+    reader.end()
 
 
 def test_files_after_a_refused_one_are_read(tmp_path: Path) -> None:
@@ -255,18 +295,23 @@ def test_a_reader_has_none_of_the_load_s_secrets(
     assert b"secret" not in told
 
 
-def test_a_killed_load_leaves_no_reader(tmp_path: Path) -> None:
-    sheet = (row(n, cells) for n, cells in enumerate([HEADING, *many(20_000)], start=1))
-    path = write(tmp_path / "a.xlsx", "".join(sheet))
+@pytest.mark.parametrize(("program", "says"), [(_READS_A_PAGE, "read"), (_READS_FOR_EVER, "reads")])
+def test_a_killed_load_leaves_no_reader(tmp_path: Path, program: str, says: str) -> None:
+    if program == _READS_FOR_EVER:
+        path = tmp_path / "pipe.xlsx"
+        os.mkfifo(path)
+    else:
+        sheet = (row(n, cells) for n, cells in enumerate([HEADING, *many(20_000)], start=1))
+        path = write(tmp_path / "a.xlsx", "".join(sheet))
     load = subprocess.Popen(
-        [sys.executable, "-c", _READS_A_PAGE, str(path)],
+        [sys.executable, "-c", program, str(path)],
         env={**os.environ, "PYTHONPATH": str(REPOSITORY)},
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,
     )
     assert load.stdout is not None
-    assert load.stdout.readline() == "read\n"
+    assert load.stdout.readline() == f"{says}\n"
     readers = psutil.Process(load.pid).children()
     assert len(readers) == 1
     load.kill()

@@ -319,6 +319,17 @@ def test_a_cut_off_workbook_is_refused(small: Source, fill: Fill) -> None:
         check(small, fill(GOOD)[:-700])
 
 
+def test_a_workbook_with_damaged_bytes_is_refused(small: Source, fill: Fill) -> None:
+    content = bytearray(fill(GOOD))
+    with zipfile.ZipFile(io.BytesIO(content)) as archive:
+        sheets = [one for one in archive.infolist() if "worksheets/sheet" in one.filename]
+    for sheet in sheets:
+        begin = sheet.header_offset + 30 + len(sheet.filename) + 20
+        content[begin : begin + 30] = b"\xff" * 30
+    with pytest.raises(RegisterFileError, match=r"повреждён|не открывается"):
+        check(small, bytes(content))
+
+
 def test_a_formula_in_the_key_or_alone_in_its_row_is_told(small: Source, fill: Fill) -> None:
     book = load_workbook(io.BytesIO(fill(GOOD, changed(number="=1+1", Мера=None))))
     book["Данные"]["F7"] = "=SUM(F2:F3)"
