@@ -120,7 +120,7 @@ EXPECTED_TO_WARN: dict[str, str] = {}
 
 def test_only_tests_of_the_committed_list_may_warn(manifest: dict[str, Any]) -> None:
     tests = [n for n in manifest["nodes"].values() if n["resource_type"] == "test"]
-    assert len(tests) > 1000
+    assert len(tests) > 500
     warn = {t["name"] for t in tests if t["config"]["severity"].lower() != "error"}
     warn |= {t["name"] for t in tests if t["config"]["warn_if"] != t["config"]["error_if"]}
     assert warn == set(EXPECTED_TO_WARN)
@@ -138,6 +138,7 @@ def test_every_column_of_the_marts_is_held_to_something(manifest: dict[str, Any]
             for test in mine
             if not test.get("column_name")
         )
+        said += " ".join(str(one["expression"]) for one in model["constraints"])
         words = set(re.findall(r"\w+", said))
         unheld += [
             f"{model['name']}.{name}"

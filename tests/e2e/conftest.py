@@ -9,7 +9,6 @@ import os
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,11 +17,11 @@ import pytest
 
 from stack.postgres import free_ports
 from stack.settings import REPOSITORY, Settings
-from tests.conftest import real_data_folder
 
+HERE = Path(__file__).parent
 PROGRAM = REPOSITORY / "tsur"
 PORT_OFFSETS = (31, 32, 54, 80, 88, 90)
-CASES = 4000
+CASES = "4000"
 
 
 @dataclass(frozen=True)
@@ -68,86 +67,53 @@ class Home:
         return status
 
 
-_given: set[int] = set()
+_begun: dict[str, Home] = {}
 
 
-def free_port_base() -> int:
-    """A base whose every port is free at this moment, and whose ports nobody here was given."""
-    while True:
-        base = free_ports(*PORT_OFFSETS)
-        if not any(abs(base - other) <= max(PORT_OFFSETS) for other in _given):
-            _given.add(base)
-            return base
-
-
-class Rising:
-    """A home whose demo runs in the background until somebody needs it."""
-
-    def __init__(self, home: Home, *arguments: str) -> None:
-        self.home = home
-        self._log = home.folder.with_name(f"{home.folder.name}.log")
-        with self._log.open("wb") as log:
-            self._process = subprocess.Popen(
-                [str(PROGRAM), *arguments],
-                env={**os.environ, **home.variables, "TSUR_HOME": str(home.folder)},
-                cwd=REPOSITORY,
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=subprocess.STDOUT,
-            )
-
-    def risen(self) -> Home:
-        """The home, when its demo has ended; a failure shows what it printed."""
-        if self._process.wait(1500) != 0:
-            pytest.fail(self._log.read_text(errors="replace")[-8000:])
-        return self.home
-
-    def remove(self) -> None:
-        """Stop everything and leave nothing."""
-        self._process.terminate()
-        self._process.wait()
-        self.home.run("down", "--remove", check=False)
-        shutil.rmtree(self.home.folder, ignore_errors=True)
-        self._log.unlink(missing_ok=True)
-
-
-def new_home(prefix: str, **variables: str) -> Home:
-    folder = Path(tempfile.mkdtemp(prefix=prefix))
+def _risen(fixture: str, *arguments: str, **variables: str) -> Home:
+    """A home of its own, with free ports, in which a demo has ended."""
+    folder = Path(tempfile.mkdtemp(prefix="tsur-e2e-"))
     folder.chmod(0o755)
-    return Home(folder, {"TSUR_PORT_BASE": str(free_port_base()), **variables})
+    home = Home(folder, {"TSUR_PORT_BASE": str(free_ports(*PORT_OFFSETS)), **variables})
+    _begun[fixture] = home
+    home.run(*arguments)
+    return home
+
+
+def pytest_runtest_teardown(nextitem: pytest.Item | None) -> None:
+    """A demo that the next test does not look at is removed: at rest it takes from other tests."""
+    needed = set()
+    if nextitem is not None and nextitem.path.is_relative_to(HERE):
+        fixtures = getattr(nextitem, "fixturenames", ())
+        needed.add("demo_real" if "demo_real" in fixtures else "demo")
+    _remove_all_but(needed)
+
+
+def pytest_sessionfinish() -> None:
+    """Whatever came of the tests, nothing of the demos is left."""
+    _remove_all_but(set())
+
+
+def _remove_all_but(needed: set[str]) -> None:
+    for fixture in _begun.keys() - needed:
+        home = _begun.pop(fixture)
+        home.run("down", "--remove", check=False)
+        shutil.rmtree(home.folder, ignore_errors=True)
 
 
 @pytest.fixture(scope="session")
-def rising(request: pytest.FixtureRequest) -> Iterator[dict[str, Rising]]:
-    """The demos that the chosen tests need, started side by side: each mostly waits."""
-    wanted = {name for item in request.session.items for name in getattr(item, "fixturenames", ())}
-    started: dict[str, Rising] = {}
-    try:
-        if "demo" in wanted and "TSUR_E2E_HOME" not in os.environ:
-            home = new_home("tsur-demo-", TSUR_SANDBOX_CASES=str(CASES))
-            started["demo"] = Rising(home, "demo")
-        data = real_data_folder()
-        if "demo_real" in wanted and "TSUR_E2E_REAL_HOME" not in os.environ and data is not None:
-            home = new_home("tsur-real-")
-            started["demo_real"] = Rising(home, "demo-real", "--data", str(data))
-        yield started
-    finally:
-        for one in started.values():
-            one.remove()
-
-
-@pytest.fixture(scope="session")
-def demo(rising: dict[str, Rising]) -> Home:
+def demo() -> Home:
     """`tsur demo` on a small sandbox, in a home and on ports of its own."""
     ready = os.environ.get("TSUR_E2E_HOME")
-    return Home(Path(ready), {}) if ready else rising["demo"].risen()
+    return Home(Path(ready), {}) if ready else _risen("demo", "demo", TSUR_SANDBOX_CASES=CASES)
 
 
 @pytest.fixture(scope="session")
-def demo_real(real_data: Path, rising: dict[str, Rising]) -> Home:
+def demo_real(real_data: Path) -> Home:
     """`tsur demo-real` on the real data set, in a home and on ports of its own."""
     ready = os.environ.get("TSUR_E2E_REAL_HOME")
-    return Home(Path(ready), {}) if ready else rising["demo_real"].risen()
+    arguments = ("demo-real", "--data", str(real_data))
+    return Home(Path(ready), {}) if ready else _risen("demo_real", *arguments)
 
 
 @pytest.fixture(scope="session")
