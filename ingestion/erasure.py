@@ -34,6 +34,7 @@ from psycopg.types.json import Jsonb
 from ingestion import ledger
 from ingestion.clients.base import Item
 from ingestion.errors import ERROR_TEXTS, IngestionError
+from ingestion.formats.delivered import BROKEN_ARCHIVE
 from ingestion.mapping import record_key
 from ingestion.source import Source
 from ingestion.vault import Vault, normalise
@@ -556,17 +557,28 @@ class _LookedFor:
         self._pattern = re.compile("|".join(patterns))
 
     def is_in(self, content: bytes) -> bool | None:
-        """True or False; None when the bytes cannot be read (a broken workbook)."""
+        """True or False; None when the bytes cannot be read: a broken or too large workbook."""
         item = Item.unpacked(content)
         if item is not None:
             return any(self._is_value(value) for value in _strings([item.fields, item.derived]))
         if content[:2] != b"PK":
             return self._is_text(content)
         try:
-            with zipfile.ZipFile(BytesIO(content)) as archive:
-                return any(self._is_text(archive.read(name)) for name in archive.namelist())
-        except (zipfile.BadZipFile, zipfile.LargeZipFile, EOFError, OSError, ValueError):
+            return self._is_in_archive(content)
+        except (*BROKEN_ARCHIVE, OSError, ValueError):
             return None
+
+    def _is_in_archive(self, content: bytes) -> bool | None:
+        is_whole = True
+        with zipfile.ZipFile(BytesIO(content)) as archive:
+            for name in archive.namelist():
+                # What a part says of its size need not be true.
+                with archive.open(name) as part:
+                    text = part.read(_MOST_SEARCHED)
+                    is_whole = is_whole and not part.read(1)
+                if self._is_text(text):
+                    return True
+        return False if is_whole else None
 
     def _is_value(self, value: str) -> bool:
         if any(self._vault.pseudonym(kind, value) in self._pseudonyms for kind in self._kinds):

@@ -17,6 +17,7 @@ from ingestion.spool import nameless_file
 from ingestion.vault import Vault
 
 _BATCH = 1_000
+_BATCH_BYTES = 16 << 20
 _PART_BYTES = 4 << 20
 
 _INSERT = """
@@ -74,6 +75,7 @@ class Writer:
         self._vault = vault
         self._place = place
         self._rows: list[tuple[Any, ...]] = []
+        self._bytes = 0
         self._seen: Counter[bytes] = Counter()
         self.count = 0
 
@@ -97,11 +99,13 @@ class Writer:
         if native_id is None:
             # Equal records without a key are told apart by their ordinal in the load.
             self._seen[digest] += 1
+        sealed = self._vault.seal(content)
+        self._bytes += len(sealed)
         self._rows.append(
             self._row(
                 error,
                 native_id=native_id,
-                sealed=self._vault.seal(content),
+                sealed=sealed,
                 fingerprint=self._fingerprint(digest, self._seen[digest]),
                 file_name=file_name or self._place.file_name,
                 sha256=sha256,
@@ -109,7 +113,7 @@ class Writer:
             )
         )
         self.count += 1
-        if len(self._rows) >= _BATCH:
+        if len(self._rows) >= _BATCH or self._bytes >= _BATCH_BYTES:
             self.flush()
 
     def add_whole(self, error: UnreadableAnswer) -> None:
@@ -191,6 +195,7 @@ class Writer:
         with self._connection.cursor() as cursor:
             cursor.executemany(_INSERT, self._rows)
         self._rows.clear()
+        self._bytes = 0
 
 
 def open_entries(connection: psycopg.Connection, *, load_id: int | None = None) -> list[Entry]:

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import hashlib
+import io
 import itertools
 import json
+import zipfile
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -366,6 +369,66 @@ def test_a_whole_file_in_quarantine_is_named_before_its_bytes_go(registry: Regis
 
     registry.erase(Identity("person", NAME))
     assert registry.platform.rows("select count(*) from ops.quarantine_parts") == [(0,)]
+
+
+@pytest.fixture
+def empty_quarantine(registry: Registry) -> Iterator[None]:
+    """What other tests left is not searched, and nothing is left to them."""
+
+    def clear() -> None:
+        with psycopg.connect(registry.platform.warehouse.url("owner")) as connection:
+            connection.execute("truncate ops.quarantine cascade")
+
+    clear()
+    yield
+    clear()
+
+
+@pytest.mark.parametrize("packing", [zipfile.ZIP_LZMA, zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2])
+def test_a_damaged_archive_in_quarantine_is_told_and_stops_no_erasure(
+    registry: Registry, empty_quarantine: None, packing: int
+) -> None:
+    registry.deliver(PETROVA, SOMEBODY)
+    content = bytearray(archive_of("".join(map(chr, range(1000, 9000))), packing))
+    content[2000:2400] = bytes(400)
+    (registry.folder / "cards.csv").write_bytes(content)
+    registry.platform.ingest(registry.source)
+
+    done = registry.erase(Identity("person", NAME))
+    assert len(done.unsearched) == 1
+    assert done.records
+
+
+@pytest.mark.parametrize(
+    ("text", "found", "unsearched"),
+    [
+        (f"{NAME} {'a' * 90_000}", 1, 0),
+        (f"{'a' * 90_000} {NAME}", 0, 1),
+        ("a" * 3000, 0, 0),
+    ],
+    ids=["named at once", "longer than is searched", "names nobody"],
+)
+def test_of_a_part_of_an_archive_no_more_is_unpacked_than_is_searched(
+    registry: Registry,
+    empty_quarantine: None,
+    monkeypatch: pytest.MonkeyPatch,
+    text: str,
+    found: int,
+    unsearched: int,
+) -> None:
+    monkeypatch.setattr(erasure, "_MOST_SEARCHED", 4000)
+    registry.deliver(SOMEBODY)
+    (registry.folder / "cards.csv").write_bytes(archive_of(text, zipfile.ZIP_DEFLATED))
+    registry.platform.ingest(registry.source)
+    planned = erasure.plan([Identity("person", NAME)], **registry.how())
+    assert (len(planned.whole_files), len(planned.unsearched)) == (found, unsearched)
+
+
+def archive_of(text: str, packing: int) -> bytes:
+    content = io.BytesIO()
+    with zipfile.ZipFile(content, "w", packing) as archive:
+        archive.writestr("cards.xml", text)
+    return content.getvalue()
 
 
 def test_a_plan_counts_and_changes_nothing(registry: Registry) -> None:

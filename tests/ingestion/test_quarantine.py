@@ -12,6 +12,7 @@ import psycopg
 import pytest
 from cryptography.fernet import InvalidToken
 
+from ingestion import evidence
 from ingestion.errors import IngestionError
 from ingestion.quarantine import replay
 from ingestion.source import Source
@@ -228,6 +229,29 @@ def test_a_large_file_is_replayed_in_little_memory_and_never_seen_in_a_folder(
     assert most < (_MEGABYTES << 20) * 0.75
     assert seen
     assert not any(seen)
+
+
+def test_of_large_refused_records_few_wait_in_memory_to_be_written(
+    platform: Platform, make_source: MakeSource, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "refused.csv"
+    with path.open("w", encoding="utf-8") as file:
+        file.write("id,date,text,who\n")
+        file.writelines(f"{n},no day,{n}{'a' * 500_000},x\n" for n in range(60))
+    waiting: list[int] = []
+    write = evidence.Writer.flush
+
+    def flush(writer: evidence.Writer) -> None:
+        waiting.append(
+            sum(len(cell) for row in writer._rows for cell in row if type(cell) is bytes)
+        )
+        write(writer)
+
+    monkeypatch.setattr(evidence.Writer, "flush", flush)
+    (load,) = platform.ingest(register(make_source, "refused", path))
+    assert (load.rows_read, load.rows_quarantined) == (60, 60)
+    assert sum(waiting) > path.stat().st_size
+    assert max(waiting) < 20 << 20
 
 
 def test_a_file_on_its_way_is_for_this_account_alone() -> None:
