@@ -38,10 +38,8 @@ _REUSED_UP_TO = 8 << 20
 # One page, so that the next one can be read while this one is written.
 _PIPE_BYTES = 1 << 20
 _PANICS = "pyo3_runtime"
-# A process that gets no memory may end by any of them; the last is how the machine ends one.
-_OUT_OF_MEMORY = frozenset(
-    {-signal.SIGABRT, -signal.SIGSEGV, -signal.SIGBUS, -signal.SIGILL, -signal.SIGKILL}
-)
+# A process that gets no memory may end by any of them.
+_OUT_OF_MEMORY = frozenset({-signal.SIGABRT, -signal.SIGSEGV, -signal.SIGBUS, -signal.SIGILL})
 
 
 _Request = tuple[DeliveredFile, Entity, int]
@@ -132,6 +130,9 @@ class _Reader:
 
     def _died(self, file: DeliveredFile, megabytes: int) -> Exception:
         status = self._process.wait()
+        if status == -signal.SIGKILL:  # nothing tells a machine out of memory from a person
+            told = "its reader was ended by signal 9, as a machine out of memory does"
+            return file.refused("workbook_too_large", told)
         if status in _OUT_OF_MEMORY:
             return file.refused("workbook_too_large", _needs_more_than(megabytes))
         if status < 0:  # somebody ended it: that says nothing of the file

@@ -177,6 +177,7 @@ def test_a_reader_that_is_ended_in_the_midst_of_a_page_refuses_the_file(tmp_path
     with pytest.raises(UnreadableAnswer) as caught:
         list(pages)
     assert caught.value.code == "workbook_too_large"
+    assert "signal 9" in str(caught.value)
     reader.end()
 
 
