@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import os
 import secrets
 import shutil
@@ -23,7 +22,6 @@ from stack.database import Warehouse
 from stack.postgres import PostgresServer, free_port
 
 REPOSITORY = Path(__file__).resolve().parents[1]
-_numbers = itertools.count(1)
 
 
 @pytest.fixture(autouse=True)
@@ -62,7 +60,7 @@ def warehouse_template(postgres_server: PostgresServer) -> Warehouse:
 @contextmanager
 def copied(template: Warehouse, name: str | None = None) -> Iterator[Warehouse]:
     """A copy of a warehouse on the same server, gone afterwards."""
-    copy = replace(template, database=name or f"test_{os.getpid()}_{next(_numbers)}")
+    copy = replace(template, database=name or f"test_{secrets.token_hex(8)}")
     names = {
         "copy": sql.Identifier(copy.database),
         "template": sql.Identifier(template.database),
