@@ -27,6 +27,9 @@ from ingestion.registers.contract import is_formula_text
 MOST_BYTES = 20 << 20
 # A register of 50,000 rows by 20 columns unpacks to about this much; openpyxl needs ten times it.
 MOST_UNPACKED_BYTES = 48 << 20
+# Names, styles, properties: all that is neither a row nor a text takes some kilobytes.
+_MOST_AROUND_ROWS = 4 << 20
+_ROWS_AND_TEXTS = ("xl/worksheets/", "xl/sharedStrings.xml")
 MOST_CELLS = 1_000_000
 _PACKED_PARTS = 2_000
 _OLD_EXCEL, _ZIP = b"\xd0\xcf\x11\xe0", b"PK\x03\x04"
@@ -193,6 +196,17 @@ def _weigh(file: BinaryIO) -> None:
             f"Внутри файла {unpacked // _MEGABYTE} МБ в {len(parts)} частях: это больше, чем "
             f"бывает у реестра ({MOST_UNPACKED_BYTES // _MEGABYTE} МБ). Возьмите чистый шаблон и "
             "перенесите в него значения.",
+            "workbook_too_large",
+        )
+    around = sum(
+        part.file_size
+        for part in parts
+        if part.filename.endswith(".xml") and not part.filename.startswith(_ROWS_AND_TEXTS)
+    )
+    if around > _MOST_AROUND_ROWS:
+        raise RegisterFileError(
+            f"Имена, стили и свойства книги занимают {around // _MEGABYTE} МБ: у реестра "
+            "столько не бывает. Возьмите чистый шаблон и перенесите в него значения.",
             "workbook_too_large",
         )
     file.seek(0)

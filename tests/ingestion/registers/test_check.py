@@ -348,6 +348,20 @@ def test_an_archive_that_unpacks_to_too_much_is_refused_before_it_is_unpacked(
         check(small, bomb)
 
 
+def test_a_book_of_names_without_number_is_refused_before_it_is_opened(
+    small: Source, fill: Fill, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    names = b"".join(b'<definedName name="n%d">1</definedName>' % n for n in range(120_000))
+    book = repacked(
+        fill(GOOD),
+        "xl/workbook.xml",
+        lambda text: text.replace(b"</definedNames>", names + b"</definedNames>"),
+    )
+    monkeypatch.setattr(zipfile.ZipFile, "open", None)
+    with pytest.raises(RegisterFileError, match="Имена, стили и свойства"):
+        check(small, book)
+
+
 def test_entities_in_xml_are_refused(small: Source, fill: Fill) -> None:
     sheet = (
         '<!DOCTYPE x [<!ENTITY a "aaaaaaaaaa"><!ENTITY b "&a;&a;&a;">]>'
