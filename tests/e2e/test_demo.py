@@ -198,7 +198,8 @@ def test_the_three_marts_equal_an_independent_computation_from_the_truth(
 
 def test_again_it_doubles_nothing(demo: Home) -> None:
     counts = (
-        "select (select count(*) from ops.loads) as loads, "
+        # An hour may strike meanwhile, and the schedule loads what is due.
+        "select (select count(*) from ops.loads where run_id not like 'scheduled%') as loads, "
         "(select count(*) from ops.quarantine) as quarantined"
     )
     cases = "select count(*) from marts.fct_appeals"
