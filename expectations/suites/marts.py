@@ -792,6 +792,25 @@ def source_findings() -> list[Check]:
             """,
         ),
         Check(
+            code="correction_without_effect",
+            severity=finding,
+            title="Каждое исправление оператора применено",
+            meaning="Строка реестра исправлений не читается: обращения с таким номером, блока или "
+            "муниципального образования нет. Обращение осталось, каким было.",
+            action="Исправьте строку в реестре corrections и загрузите его; если название верно, "
+            "дополните справочник блоков или мест.",
+            relation="intermediate.int_corrections",
+            column="problem_name",
+            rows="""
+                select
+                    correction.record_key::text as sample_id,
+                    '№ ' || correction.case_native_id || ': ' || correction.problem_name as label,
+                    correction.region_code as group_label,
+                    correction.problem_name is not null as is_unexpected
+                from {batch} as correction
+            """,
+        ),
+        Check(
             code="source_silent",
             severity=finding,
             title="Источник присылает новые обращения",

@@ -66,6 +66,9 @@ create table marts.source_freshness (
 create view marts.mart_source_freshness as select * from marts.source_freshness;
 create table reference.verdict_labels (source_code text, verdict text, is_overdue boolean);
 create table intermediate.int_texts (text_hash text, text text, region_code text);
+create table intermediate.int_corrections (
+    record_key uuid, region_code text, case_native_id text, problem_name text
+);
 create table nlp.models (model_version text, is_current boolean);
 create table nlp.enrichments (text_hash text, model_version text);
 """
@@ -239,6 +242,7 @@ def _fill_marts(connection: psycopg.Connection) -> None:
         "insert into reference.verdict_labels values ('pos', 'Да', true), ('pos', 'Нет', false), "
         "('boston_311_2015', 'ONTIME', false), ('boston_311_2015', 'OVERDUE', true)",
         "insert into intermediate.int_texts values ('aa', 'Яма', 'tambov')",
+        "insert into intermediate.int_corrections values (gen_random_uuid(), 'tambov', '101', null)",
         "insert into nlp.models values ('m1', true)",
         "insert into nlp.enrichments values ('aa', 'm1')",
     ):

@@ -202,6 +202,9 @@ BREAKS: dict[tuple[Stage, str], Break] = {
         "update marts.fct_appeals set block_code = 'unknown' where native_id = '102'"
     ),
     (Stage.MARTS, "text_not_enriched"): marts("update nlp.models set is_current = false"),
+    (Stage.MARTS, "correction_without_effect"): marts(
+        "update intermediate.int_corrections set problem_name = 'такого блока нет'"
+    ),
     (Stage.MARTS, "source_silent"): marts(
         "update marts.fct_appeals set received_at = received_at - interval '60 days' "
         "where source_code = 'pos'"

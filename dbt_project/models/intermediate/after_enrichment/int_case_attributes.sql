@@ -1,6 +1,7 @@
--- Block and municipality of every case that reaches the marts. The finest label that the source
--- carries decides the block (topic, then category), and only then the model; the model's own guess is
--- kept beside it. A topic is only ever told by a label.
+-- Block and municipality of every case that reaches the marts. An operator's decision goes before all
+-- else (docs/decisions.md, 81). Then the finest label that the source carries decides the block (topic,
+-- then category), and only then the model; the model's own guess is kept beside it. A topic is only
+-- ever told by a label.
 with cases as (
     select
         case_id,
@@ -61,6 +62,10 @@ municipality_names as (
     select * from {{ ref('int_municipality_names') }}
 ),
 
+corrections as (
+    select * from {{ ref('int_case_corrections') }}
+),
+
 case_topics as (
     select
         cases.case_id,
@@ -108,17 +113,26 @@ named_in_text as (
 
 select
     cases.case_id,
-    coalesce(topics.block_code, categories.block_code, current_enrichments.block_code, 'unknown')
-        as block_code,
+    coalesce(
+        corrected_blocks.block_code,
+        topics.block_code,
+        categories.block_code,
+        current_enrichments.block_code,
+        'unknown'
+    ) as block_code,
     case
+        when corrected_blocks.block_code is not null then 'operator'
         when topics.block_code is not null then 'topic'
         when categories.block_code is not null then 'category'
         when current_enrichments.block_code <> 'unknown' then 'model'
         else 'none'
     end as block_decided_by,
-    -- A label is certain; the model says how sure it is.
+    -- A person and a label are certain; the model says how sure it is.
     case
-        when coalesce(topics.block_code, categories.block_code) is not null then 1
+        when
+            coalesce(corrected_blocks.block_code, topics.block_code, categories.block_code)
+            is not null
+            then 1
         else current_enrichments.block_probability
     end::numeric as block_probability,
     current_enrichments.block_code as model_block_code,
@@ -126,9 +140,13 @@ select
     current_enrichments.model_version,
     current_enrichments.masked_text as text_masked,
     eligible.case_id is not null as is_fast_track_eligible,
-    coalesce(municipality_names.municipality_code, named_in_text.municipality_code)
-        as municipality_code,
+    coalesce(
+        corrected_places.municipality_code,
+        municipality_names.municipality_code,
+        named_in_text.municipality_code
+    ) as municipality_code,
     case
+        when corrected_places.municipality_code is not null then 'operator'
         when municipality_names.municipality_code is not null then 'source'
         when named_in_text.municipality_code is not null then 'text'
         else 'none'
@@ -159,3 +177,7 @@ left join municipality_names
         cases.region_code = municipality_names.region_code
         and cases.municipality_key = municipality_names.municipality_key
 left join named_in_text on cases.case_id = named_in_text.case_id
+left join corrections as corrected_blocks
+    on cases.case_id = corrected_blocks.case_id and corrected_blocks.field_code = 'block'
+left join corrections as corrected_places
+    on cases.case_id = corrected_places.case_id and corrected_places.field_code = 'municipality'
