@@ -1,6 +1,7 @@
 {{ config(materialized='ephemeral') }}
 -- What each source brought on each of its local days, and what kind of day it was. Backfills and
--- replays are no day of a source. Ephemeral for the reason given in int_expected_loads.
+-- replays are no day of a source. A day that a region has of its own goes before the country's, as in
+-- int_calendar. Ephemeral, and made of seeds, for the reason given in int_expected_loads.
 with expected_loads as (
     select * from {{ source('ops', 'expected_loads') }}
 ),
@@ -16,6 +17,10 @@ regions as (
 
 production_calendar as (
     select * from {{ ref('production_calendar') }}
+),
+
+regional_days as (
+    select * from {{ ref('regional_calendar') }}
 ),
 
 day_loads as (
@@ -69,6 +74,13 @@ runs as (
         day_loads.started_at_local > last_loads.started_at_local - interval '60 days'
         or day_loads.started_at_local::date in (
             select calendar_date from production_calendar
+            where day_kind = 'day_off'
+        )
+        or (day_loads.region_code, day_loads.started_at_local::date) in (
+            select
+                region_code,
+                calendar_date
+            from regional_days
             where day_kind = 'day_off'
         )
     group by
@@ -132,13 +144,19 @@ select
     days.is_newest,
     days.rows_read,
     case
-        when production_calendar.day_kind = 'day_off' then 'holiday'
-        when production_calendar.day_kind is not null then 'working'
+        when coalesce(regional_days.day_kind, production_calendar.day_kind) = 'day_off'
+            then 'holiday'
+        when coalesce(regional_days.day_kind, production_calendar.day_kind) is not null
+            then 'working'
         when extract(isodow from days.load_date) >= 6 then 'weekend'
         else 'working'
     end as day_kind
 from days
 left join regions on days.region_code = regions.region_code
+left join regional_days
+    on
+        days.region_code = regional_days.region_code
+        and days.load_date = regional_days.calendar_date
 left join production_calendar
     on
         days.load_date = production_calendar.calendar_date
