@@ -30,6 +30,8 @@ APART = "kursk"
 COMPLETED = date(2026, 1, 15)
 # Cases before and after: too few, none afterwards, one, as many, fewer, more, many.
 COUNTS = ((9, 30), (10, 0), (10, 1), (11, 3), (25, 25), (12, 40), (200, 150), (900, 1100))
+# Marks the rows of `corrections` that a test made.
+DRILL = "учение"
 # The wall that the sandbox's government of the region writes on.
 OWN_WALL = {
     code: next(wall for wall in region.walls if wall.is_body) for code, region in REGIONS.items()
@@ -43,6 +45,39 @@ def linked_pages(rows: list[RegisterRow]) -> Iterator[RegisterRow]:
         address = f"https://vk.com/club{-wall.owner_id}"
         yield RegisterRow(
             "official_pages", region, address, {**page.record, "platform": "vk", "title": wall.name}
+        )
+
+
+def corrections(reference: Reference) -> Iterator[RegisterRow]:
+    """Decisions about messages of one region that its own labels and places do not say."""
+    messages = [
+        case
+        for (region, source, _), case in reference.cases.items()
+        if (region, source) == ("pskov", "pos")
+        and case["block_code"] != "ENERGY"
+        and case["municipality_code"] != "58701000"
+    ]
+    decided = AS_OF - timedelta(days=1)
+    for case, field, value, at in (
+        (messages[0], "block", "Электроэнергетика", decided),
+        (messages[0], "municipality", "Город  Псков", decided),
+        (messages[1], "municipality", "город Псков", AS_OF),
+        (messages[2], "block", "Космос", decided),
+        (messages[3], "municipality", "город Тамбов", decided),
+        (messages[4], "block", "Энергетика", AS_OF + timedelta(seconds=1)),
+    ):
+        number = case["native_id"]
+        yield RegisterRow(
+            "corrections",
+            "pskov",
+            f"{number}_{field}_{DRILL}",
+            {
+                "case_source": "Платформа обратной связи",
+                "case_native_id": number,
+                "field": field,
+                "new_value": value,
+                "decided_at": at.isoformat(),
+            },
         )
 
 
@@ -94,8 +129,18 @@ def registers(
     rows = RawRows()
     reference = Reference(folder, AS_OF, {})
     land(rows, reference, reference.records)
+    kept += corrections(reference)
     for row in kept:
         rows.add(row.table, row.region_code, row.native_id, **row.record)
+    withdrawn = next(row for row in kept if row.native_id.endswith(DRILL))
+    # Taken out of the register again: as if it had never been.
+    other = RegisterRow(
+        "corrections",
+        "pskov",
+        f"withdrawn_{DRILL}",
+        {**withdrawn.record, "new_value": "Дороги", "decided_at": AS_OF.isoformat()},
+    )
+    rows.add(other.table, other.region_code, other.native_id, **other.record, is_deleted=True)
     land_effects(rows)
     rows.write(warehouse.url("loader"))
     dbt("build", "--quiet", "--exclude-resource-type", "test", "unit_test")
@@ -140,6 +185,50 @@ def test_projects_with_their_risks_equal_the_registers(registers: Registers, que
     assert sum(row["heavy_risks"] for row in mart.values()) > 5
     assert any(row["is_late"] for row in mart.values())
     equal(mart, query, "mart_projects", ("region_code", "project_code"))
+
+
+def test_risks_of_projects_equal_the_register(registers: Registers, query: Query) -> None:
+    mart = registers.risks()
+    assert {row["state_code"] for row in mart.values()} == {"open", "mitigated", "closed"}
+    assert {row["risk_level"] for row in mart.values()} == {"высокий", "средний", "низкий"}
+    assert any(row["decision"] for row in mart.values())
+    equal(mart, query, "mart_project_risks", ("region_code", "project_code", "risk_number"))
+
+
+def test_what_an_operator_decided_goes_before_the_source(
+    registers: Registers, query: Query
+) -> None:
+    expected = registers.corrected()
+    told = {
+        field: {
+            (region, source, number): code
+            for region, source, number, code in query(
+                f"select region_code, source_code, native_id, {field}_code from marts.fct_appeals"
+                f" where {field}_decided_by = 'operator'"
+            )
+        }
+        for field in ("block", "municipality")
+    }
+    assert "ENERGY" in expected["block"].values()
+    assert len(expected["municipality"]) > 5
+    assert told == expected
+    assert query("select sum(decided_by_operator)::int from marts.mart_topic_coverage") == [
+        (len(expected["block"]),)
+    ]
+
+
+def test_a_correction_that_names_nothing_known_is_told_and_changes_nothing(
+    query: Query,
+) -> None:
+    told = query(
+        "select new_value, problem_name, block_decided_by, municipality_decided_by"
+        " from intermediate.int_corrections inner join marts.fct_appeals using (case_id)"
+        " where problem_name is not null order by new_value desc"
+    )
+    assert told == [
+        ("город Тамбов", "такого муниципального образования в регионе нет", "topic", "source"),
+        ("Космос", "такого блока нет", "topic", "source"),
+    ]
 
 
 def test_measures_orders_and_decisions_equal_the_registers(

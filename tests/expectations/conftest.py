@@ -242,7 +242,8 @@ def _fill_marts(connection: psycopg.Connection) -> None:
         "insert into reference.verdict_labels values ('pos', 'Да', true), ('pos', 'Нет', false), "
         "('boston_311_2015', 'ONTIME', false), ('boston_311_2015', 'OVERDUE', true)",
         "insert into intermediate.int_texts values ('aa', 'Яма', 'tambov')",
-        "insert into intermediate.int_corrections values (gen_random_uuid(), 'tambov', '101', null)",
+        "insert into intermediate.int_corrections values "
+        "(gen_random_uuid(), 'tambov', '101', null)",
         "insert into nlp.models values ('m1', true)",
         "insert into nlp.enrichments values ('aa', 'm1')",
     ):

@@ -362,9 +362,11 @@ class Registers:
             }
         return walls
 
-    def projects(self) -> Mart:
-        levels = {"low": 1, "medium": 2, "high": 3}
-        risks: dict[tuple[str, str], Counter[str]] = defaultdict(Counter)
+    def risks(self) -> Mart:
+        """Risks of projects: what had not happened by the report has not happened."""
+        points = {"low": 1, "medium": 2, "high": 3}
+        titles = {(r.region_code, r.native_id): r.record["title"] for r in self.rows["projects"]}
+        mart: Mart = {}
         for row in self.rows["project_risks"]:
             record, today = row.record, self.today(row.region_code)
             identified, reviewed, escalated, closed = self._dates(
@@ -372,22 +374,50 @@ class Registers:
             )
             if identified is None or identified > today:
                 continue
+            reviewed = reviewed if reviewed and reviewed <= today else None
+            escalated = escalated if escalated and escalated <= today else None
             state = record["state"]
             if state == "closed" and closed and closed > today:
-                state = "mitigated" if reviewed and reviewed <= today else "open"
-            if state == "mitigated" and reviewed and reviewed > today:
+                state = "mitigated" if reviewed else "open"
+            if state == "mitigated" and record.get("reviewed_on") and reviewed is None:
                 state = "open"
-            is_escalated = escalated is not None and escalated <= today
-            counted = risks[row.region_code, record["project_code"]]
+            closed = closed if state == "closed" else None
+            decision = record.get("decision") if escalated else None
+            score = points[record["probability"]] * points[record["impact"]]
+            project, number = row.native_id.rsplit("_", 1)
+            mart[row.region_code, project, number] = self._placed(row) | {
+                "project_title": titles.get((row.region_code, project)),
+                "risk": record["risk"],
+                "probability_name": self._word(
+                    "project_risks", "probability", record["probability"]
+                ),
+                "impact_name": self._word("project_risks", "impact", record["impact"]),
+                "risk_score": score,
+                "risk_level": "высокий" if score >= 6 else "средний" if score >= 3 else "низкий",
+                "mitigation": record.get("mitigation"),
+                "identified_on": identified,
+                "reviewed_on": reviewed,
+                "escalated_on": escalated,
+                "decision": decision,
+                "is_undecided": escalated is not None and not decision and state != "closed",
+                "state_code": state,
+                "state_name": self._word("project_risks", "state", state),
+                "closed_on": closed,
+                "days_open": ((closed or today) - identified).days,
+            }
+        return mart
+
+    def projects(self) -> Mart:
+        risks: dict[tuple[str, str], Counter[str]] = defaultdict(Counter)
+        for key, risk in self.risks().items():
+            counted = risks[key[:2]]
+            is_open = risk["state_code"] != "closed"
             counted["risks"] += 1
-            counted["open_risks"] += state != "closed"
-            score = levels[record["probability"]] * levels[record["impact"]]
-            counted["heavy_risks"] += state != "closed" and score >= 6
-            counted["occurred_risks"] += state == "occurred"
-            counted["escalated_risks"] += is_escalated
-            counted["undecided_risks"] += (
-                is_escalated and not record.get("decision") and state != "closed"
-            )
+            counted["open_risks"] += is_open
+            counted["heavy_risks"] += is_open and risk["risk_score"] >= 6
+            counted["occurred_risks"] += risk["state_code"] == "occurred"
+            counted["escalated_risks"] += risk["escalated_on"] is not None
+            counted["undecided_risks"] += risk["is_undecided"]
         mart: Mart = {}
         for row in self.rows["projects"]:
             record, today = row.record, self.today(row.region_code)
@@ -740,6 +770,26 @@ class Registers:
                 "rejection_reason": record.get("rejection_reason") if state == "rejected" else None,
             }
         return mart
+
+    def corrected(self) -> dict[str, dict[CaseKey, str]]:
+        """What an operator decided: `block` and `municipality` → case → code."""
+        sources = {_key(r["source_name"]): r["source_code"] for r in _seed("data_sources")}
+        found: dict[str, dict[CaseKey, tuple[datetime, str]]] = {"block": {}, "municipality": {}}
+        for row in self.rows["corrections"]:
+            record, region = row.record, row.region_code
+            known = {"block": self.blocks, "municipality": self.places}.get(record["field"], {})
+            code = known.get((region, _key(record["new_value"])))
+            decided = datetime.fromisoformat(record["decided_at"])
+            if code is None or decided > self.as_of:
+                continue
+            case = (region, sources[_key(record["case_source"])], record["case_native_id"])
+            earlier = found[record["field"]].get(case)
+            if earlier is None or earlier[0] < decided:
+                found[record["field"]][case] = (decided, code)
+        return {
+            field: {case: code for case, (_, code) in cases.items()}
+            for field, cases in found.items()
+        }
 
     def block_days(self) -> Mart:
         """`mart_block_reports`: counts of every day and block, looked at when the day ends."""
