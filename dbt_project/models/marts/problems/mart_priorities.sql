@@ -72,7 +72,7 @@ select
     coalesce(module_labels.module_label, 'вне положения') as module_label,
     cells.as_of,
     '{{ var("metric_version") }}' as metric_version,
-    '{{ var("config_version") }}' as config_version
+    '{{ config_version() }}' as config_version
 from cells
 inner join scored
     on

@@ -99,6 +99,6 @@ select
     coalesce(module_labels.module_label, 'вне положения') as module_label,
     weighted.as_of,
     '{{ var("metric_version") }}' as metric_version,
-    '{{ var("config_version") }}' as config_version
+    '{{ config_version() }}' as config_version
 from weighted
 left join module_labels on weighted.region_code = module_labels.region_code

@@ -148,7 +148,7 @@ select
     coalesce(module_labels.module_label, 'вне положения') as module_label,
     judged.as_of,
     '{{ var("metric_version") }}' as metric_version,
-    '{{ var("config_version") }}' as config_version
+    '{{ config_version() }}' as config_version
 from judged
 left join module_labels on judged.region_code = module_labels.region_code
 where judged.is_by_index or judged.is_by_overdue

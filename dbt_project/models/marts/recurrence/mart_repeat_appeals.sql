@@ -247,7 +247,7 @@ select
     coalesce(region_modules.module_label, '') as module_label,
     regions.as_of,
     '{{ var("metric_version") }}' as metric_version,
-    '{{ var("config_version") }}' as config_version
+    '{{ config_version() }}' as config_version
 from joined
 inner join regions on joined.region_code = regions.region_code
 inner join blocks on joined.block_code = blocks.block_code

@@ -260,7 +260,7 @@ select
     coalesce(region_modules.module_label, '') as module_label,
     regions.as_of,
     '{{ var("metric_version") }}' as metric_version,
-    '{{ var("config_version") }}' as config_version
+    '{{ config_version() }}' as config_version
 from peered
 inner join regions on peered.region_code = regions.region_code
 left join region_modules on peered.region_code = region_modules.region_code

@@ -307,7 +307,7 @@ select
     coalesce(modules.module_label, 'вне положения') as module_label,
     days.as_of,
     '{{ var("metric_version") }}' as metric_version,
-    '{{ var("config_version") }}' as config_version
+    '{{ config_version() }}' as config_version
 from days
 left join modules on days.region_code = modules.region_code
 left join moved

@@ -85,7 +85,7 @@ select
     coalesce(modules.module_label, 'вне положения') as module_label,
     regions.as_of,
     '{{ var("metric_version") }}' as metric_version,
-    '{{ var("config_version") }}' as config_version
+    '{{ config_version() }}' as config_version
 from items
 inner join regions on items.region_code = regions.region_code
 left join modules on items.region_code = modules.region_code

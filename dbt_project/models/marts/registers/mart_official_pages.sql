@@ -143,7 +143,7 @@ select
     end as module_label,
     regions.as_of,
     '{{ var("metric_version") }}' as metric_version,
-    '{{ var("config_version") }}' as config_version
+    '{{ config_version() }}' as config_version
 from judged
 inner join regions on judged.region_code = regions.region_code
 left join modules on judged.region_code = modules.region_code

@@ -61,7 +61,7 @@ select
     coalesce(modules.module_label, 'вне положения') as module_label,
     regions.as_of,
     '{{ var("metric_version") }}' as metric_version,
-    '{{ var("config_version") }}' as config_version
+    '{{ config_version() }}' as config_version
 from reports
 inner join regions on reports.region_code = regions.region_code
 left join modules on reports.region_code = modules.region_code

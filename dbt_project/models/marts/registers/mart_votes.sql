@@ -79,7 +79,7 @@ select
     coalesce(modules.module_label, 'вне положения') as module_label,
     regions.as_of,
     '{{ var("metric_version") }}' as metric_version,
-    '{{ var("config_version") }}' as config_version
+    '{{ config_version() }}' as config_version
 from votes
 inner join regions on votes.region_code = regions.region_code
 left join modules on votes.region_code = modules.region_code

@@ -144,7 +144,7 @@ select
     ) at time zone regions.time_zone <= regions.as_of as is_period_finished,
     regions.as_of,
     '{{ var("metric_version") }}' as metric_version,
-    '{{ var("config_version") }}' as config_version,
+    '{{ config_version() }}' as config_version,
     case
         when scored.is_ranked then null
         when scored.due_cycles < coalesce(scored.min_due_cycles, 10)

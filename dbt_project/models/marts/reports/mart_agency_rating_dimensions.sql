@@ -62,7 +62,7 @@ select
     ) at time zone regions.time_zone <= regions.as_of as is_period_finished,
     regions.as_of,
     '{{ var("metric_version") }}' as metric_version,
-    '{{ var("config_version") }}' as config_version,
+    '{{ config_version() }}' as config_version,
     weighted.prior_weight,
     weighted.is_sample_sufficient,
     region_modules.module_label

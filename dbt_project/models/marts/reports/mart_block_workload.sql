@@ -279,5 +279,5 @@ select
     is_week_finished,
     as_of,
     '{{ var("metric_version") }}' as metric_version,
-    '{{ var("config_version") }}' as config_version
+    '{{ config_version() }}' as config_version
 from judged

@@ -256,7 +256,7 @@ select
     ) as is_month_finished,
     regions.as_of,
     '{{ var("metric_version") }}' as metric_version,
-    '{{ var("config_version") }}' as config_version,
+    '{{ config_version() }}' as config_version,
     round(summed.on_time::numeric / nullif(summed.due_cohort, 0), 4) as on_time_share,
     round(
         summed.source_verdict_mismatches::numeric / nullif(summed.source_verdicts_compared, 0), 4

@@ -127,5 +127,5 @@ select
     end as volume_name,
     now() as as_of,
     '{{ var("metric_version") }}' as metric_version,
-    '{{ var("config_version") }}' as config_version
+    '{{ config_version() }}' as config_version
 from judged

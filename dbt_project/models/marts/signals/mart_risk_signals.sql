@@ -534,7 +534,7 @@ select
     coalesce(module_labels.module_label, 'вне положения') as module_label,
     regions.as_of,
     '{{ var("metric_version") }}' as metric_version,
-    '{{ var("config_version") }}' as config_version
+    '{{ config_version() }}' as config_version
 from every_row
 inner join regions on every_row.region_code = regions.region_code
 inner join blocks on every_row.block_code = blocks.block_code

@@ -70,7 +70,7 @@ select
     coalesce(module_labels.module_label, 'вне положения') as module_label,
     regions.as_of,
     '{{ var("metric_version") }}' as metric_version,
-    '{{ var("config_version") }}' as config_version
+    '{{ config_version() }}' as config_version
 from slices
 inner join regions on slices.region_code = regions.region_code
 left join surplus

@@ -74,7 +74,7 @@ select
     coalesce(module_labels.module_label, 'вне положения') as module_label,
     regions.as_of,
     '{{ var("metric_version") }}' as metric_version,
-    '{{ var("config_version") }}' as config_version
+    '{{ config_version() }}' as config_version
 from counted
 inner join regions on counted.region_code = regions.region_code
 left join module_labels on counted.region_code = module_labels.region_code
