@@ -36,11 +36,18 @@ from ingestion.clients.base import Item
 from ingestion.errors import ERROR_TEXTS, IngestionError
 from ingestion.formats.delivered import BROKEN_ARCHIVE
 from ingestion.mapping import record_key
+from ingestion.registers.contract import folded, seed_rows
 from ingestion.source import Source
 from ingestion.vault import Vault, normalise
 
 # What tells or shows who somebody is, in records of any role. The rest carries the numbers.
-ERASED_FIELDS = ("text", "reply_text", "address", "latitude", "longitude", "url", "note")
+# The last two are the register of corrections': what an address is, and why it is that.
+ERASED_FIELDS = (
+    *("text", "reply_text", "address", "latitude", "longitude", "url", "note"),
+    *("new_value", "reason"),
+)
+# A correction that holds an address. Any other decides a number, and names nobody.
+_CORRECTED_ADDRESS = "record ->> 'field' = 'address' and record ? 'new_value'"
 # By which a version shows that it still holds a text of a case.
 _CASE_TEXTS = ("text", "reply_text", "address", "latitude")
 # Keys of persons in a record; those of staff are not a citizen's to erase.
@@ -182,8 +189,9 @@ def erase(
     """Erase a person, known by one or several identities; waits until running loads have ended.
 
     A record is the person's when it holds one of the identities; its card or message of the same
-    number belongs to it. A name alone is not a person: whoever bears it is erased too. Nothing is
-    known of the pseudonyms of staff, so nobody's case is lost with an employee's name.
+    number belongs to it, and so does an address that an operator corrected in it. A name alone is
+    not a person: whoever bears it is erased too. Nothing is known of the pseudonyms of staff, so
+    nobody's case is lost with an employee's name.
 
     The marts follow at the next build. An erasure that was interrupted is simply asked for again.
     """
@@ -234,6 +242,7 @@ class _Work:
         self._loader_url = loader_url
         self._transformer_url = transformer_url
         self._vault = Vault(vault_key)
+        self._sources = list(sources)
         # Message and card of one number are one case.
         self._parts = {
             source.code: [
@@ -241,7 +250,7 @@ class _Work:
                 for entity in source.entities.values()
                 if entity.role in ("case", "card")
             ]
-            for source in sources
+            for source in self._sources
         }
 
     @contextmanager
@@ -299,6 +308,43 @@ class _Work:
             for part in parts if entity in parts else []:
                 key = uuid.UUID(record_key(source_code, region_code, part, native_id))
                 found.records.setdefault(key, (source_code, region_code, part, native_id))
+        self._find_corrected_addresses(connection, found)
+
+    def _find_corrected_addresses(self, connection: psycopg.Connection[Any], found: _Found) -> None:
+        """A register of corrections names a case and no person: found by the case's number."""
+        tables = {
+            entity.table: source.code
+            for source in self._sources
+            for entity in source.entities.values()
+            if entity.role == "correction"
+        }
+        cases = {(source, region, number) for source, region, _, number in found.records.values()}
+        if not tables or not cases:
+            return
+        spelled: dict[str, set[str]] = {}
+        names = {row["source_code"]: row["source_name"] for row in seed_rows("data_sources.csv")}
+        for source in self._sources:
+            for label in {source.code, source.description.ru, names.get(source.code, source.code)}:
+                spelled.setdefault(folded(label), set()).add(source.code)
+        for name, relation in _relations(connection).items():
+            if name is not None and name not in tables:
+                continue
+            query = sql.SQL(
+                """
+                select distinct r.record_key, r.source_code, r.region_code, l.entity, r.native_id,
+                    r.record ->> 'case_source', r.record ->> 'case_native_id'
+                from {} as r inner join ops.loads as l on l.load_id = r.load_id
+                where r.source_code = any(%s) and r.record ->> 'case_native_id' = any(%s) and {}
+                """
+            ).format(relation, sql.SQL(_CORRECTED_ADDRESS))
+            given = [list(tables.values()), [number for _, _, number in cases]]
+            for key, source, region, entity, native_id, of, number in connection.execute(
+                query, given
+            ).fetchall():
+                # A spelling that nobody knows decides nothing: nothing is lost with it.
+                meant = spelled.get(folded(of or ""), {one for one, _, _ in cases})
+                if any((one, region, number) in cases for one in meant):
+                    found.records[key] = (source, region, entity, native_id)
 
     def _find_rows(self, connection: psycopg.Connection[Any], found: _Found) -> None:
         keys = list(found.records)
@@ -770,14 +816,14 @@ def _expire_texts_of(
     query = sql.SQL(
         """
         select {number} from {relation}
-        where {number} > %(last)s and record ?| %(texts)s and coalesce(
+        where {number} > %(last)s and (record ?| %(texts)s or {corrected}) and coalesce(
             (record ->> 'closed_at')::timestamptz, (record ->> 'received_at')::timestamptz,
             observed_at
         ) < %(before)s
         order by {number}
         limit %(limit)s
         """
-    ).format(number=_number_of(name), relation=relation)
+    ).format(number=_number_of(name), relation=relation, corrected=sql.SQL(_CORRECTED_ADDRESS))
     done = last = 0
     while True:
         parameters = {

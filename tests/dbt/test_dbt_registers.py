@@ -57,6 +57,12 @@ def corrections(reference: Reference) -> Iterator[RegisterRow]:
         and case["block_code"] != "ENERGY"
         and case["municipality_code"] != "58701000"
     ]
+    # About the same place, so that one house is one object.
+    messages[6] = next(
+        case
+        for case in messages[7:]
+        if case["municipality_code"] == messages[5]["municipality_code"]
+    )
     decided = AS_OF - timedelta(days=1)
     for case, field, value, at in (
         (messages[0], "block", "Электроэнергетика", decided),
@@ -65,6 +71,8 @@ def corrections(reference: Reference) -> Iterator[RegisterRow]:
         (messages[2], "block", "Космос", decided),
         (messages[3], "municipality", "город Тамбов", decided),
         (messages[4], "block", "Энергетика", AS_OF + timedelta(seconds=1)),
+        (messages[5], "address", "Псков, ул. Испытателей, 77", decided),
+        (messages[6], "address", "Псков, Испытателей улица, д. 77", decided),
     ):
         number = case["native_id"]
         yield RegisterRow(
@@ -215,6 +223,14 @@ def test_what_an_operator_decided_goes_before_the_source(
     assert query("select sum(decided_by_operator)::int from marts.mart_topic_coverage") == [
         (len(expected["block"]),)
     ]
+
+
+def test_a_corrected_address_says_which_house_a_case_is_about(query: Query) -> None:
+    assert query(
+        "select object_kind, street_name, count(*), count(distinct object_key)"
+        " from marts.fct_appeals where street_name = 'Испытателей'"
+        " group by object_kind, street_name"
+    ) == [("house", "Испытателей", 2, 1)]
 
 
 def test_a_correction_that_names_nothing_known_is_told_and_changes_nothing(

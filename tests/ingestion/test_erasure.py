@@ -56,6 +56,27 @@ entities:
       applicant_key: {{from: [Телефон, Почта, ФИО], optional: true}}
       municipality: {{from: ФИО, optional: true}}
 """
+CORRECTIONS = """
+kind: register
+deadline: none
+regions:
+  - {{code: pskov, time_zone: Europe/Moscow, endpoint: "{folder}/pskov"}}
+  - {{code: tambov, time_zone: Europe/Moscow, endpoint: "{folder}/tambov"}}
+entities:
+  rows:
+    table: {code}
+    role: correction
+    key: [Источник, Номер, Поле]
+    format: {{separator: ";"}}
+    formats: ["%d.%m.%Y"]
+    record:
+      case_source: Источник
+      case_native_id: Номер
+      field: {{from: Поле, values: {{Адрес: address, Блок: block}}}}
+      new_value: Значение
+      reason: Причина
+      decided_at: Решено
+"""
 _numbers = itertools.count(1)
 PHONE = "+7 (911) 222-33-44"
 EMAIL = "Petrova@example.org"
@@ -515,6 +536,90 @@ def test_every_text_of_a_case_was_looked_at_by_somebody() -> None:
         if kind in ("text", "raw")
     }
     assert texts - set(ERASED_FIELDS) == harmless
+
+
+# --- what an operator corrected ------------------------------------------------------------------
+
+
+class Corrections:
+    """A register of corrections beside a registry of cases, in two regions."""
+
+    def __init__(self, registry: Registry, folder: Path) -> None:
+        self.registry = registry
+        self.folder = folder / "corrections"
+        self.code = f"{registry.code}_corrections"
+        path = folder / f"{self.code}.yml"
+        content = CORRECTIONS.format(folder=self.folder, code=self.code)
+        path.write_text(HEAD + content, encoding="utf-8")
+        self.source = load_source(path, {})
+
+    def deliver(self, pskov: list[str], tambov: list[str]) -> None:
+        for region, rows in (("pskov", pskov), ("tambov", tambov)):
+            (self.folder / region).mkdir(parents=True, exist_ok=True)
+            lines = ["Источник;Номер;Поле;Значение;Причина;Решено", *rows]
+            path = self.folder / region / "rows.csv"
+            path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+        self.registry.platform.ingest(self.source)
+
+    def told(self) -> list[tuple[Any, ...]]:
+        return self.registry.platform.rows(
+            "select region_code, record ->> 'case_native_id', record ->> 'field',"
+            f" record ->> 'new_value', payload::text like '%%Мир%%' from raw.{self.code}"
+            " order by raw_id"
+        )
+
+    def how(self) -> dict[str, Any]:
+        return {**self.registry.how(), "sources": [self.registry.source, self.source]}
+
+
+def test_a_corrected_address_goes_with_its_case_and_no_other(
+    registry: Registry, tmp_path: Path
+) -> None:
+    corrections = Corrections(registry, tmp_path)
+    registry.deliver(PETROVA, SOMEBODY)
+    mine = f"{registry.code};1;Адрес;ул. Мирная, 7;На Мирной двое;06.01.2026"
+    rows = [
+        mine,
+        f"{registry.code};1;Блок;Дороги;Яма на Мирной;06.01.2026",
+        f"{registry.code};2;Адрес;ул. Мира, 9;;06.01.2026",
+    ]
+    corrections.deliver(rows, [mine])
+    identity = Identity("phone", PHONE)
+
+    done = erasure.erase([identity], **corrections.how(), by="operator", reason="request 17")
+
+    assert done.records == 3
+    left = [
+        ("pskov", "1", "address", None, False),
+        ("pskov", "1", "block", "Дороги", True),
+        ("pskov", "2", "address", "ул. Мира, 9", True),
+        ("tambov", "1", "address", "ул. Мирная, 7", True),
+    ]
+    assert corrections.told() == left
+
+    corrections.deliver([mine.replace("Мирная, 7", "Мирная, 8"), *rows[1:]], [mine])
+    assert corrections.told() == [*left, left[0]]
+
+
+def test_a_corrected_address_is_erased_when_its_time_is_over(
+    registry: Registry, tmp_path: Path
+) -> None:
+    corrections = Corrections(registry, tmp_path)
+    corrections.deliver(
+        [
+            f"{registry.code};1;Адрес;ул. Мирная, 7;;06.01.2026",
+            f"{registry.code};1;Блок;Дороги;;06.01.2026",
+        ],
+        [],
+    )
+    how = registry.how()
+    urls = {"loader_url": how["loader_url"], "transformer_url": how["transformer_url"]}
+
+    assert erasure.expire_texts(**urls, before=datetime.now(UTC) - timedelta(days=1)) == 0
+    for expired in (1, 0):
+        before = datetime.now(UTC) + timedelta(days=1)
+        assert erasure.expire_texts(**urls, before=before) == expired
+    assert [row[3] for row in corrections.told()] == [None, "Дороги"]
 
 
 # --- retention -----------------------------------------------------------------------------------

@@ -5,14 +5,32 @@
 -- materialized: written into the next one it would be computed once a mention.
 {#- Cells of 138 m: two places in one are at most 200 m apart, also where a cell is widest. #}
 {%- set cell_m = 138 %}
-with cases as (
+with corrected as (
     select
         case_id,
-        region_code,
-        address,
-        latitude,
-        longitude
-    from {{ ref('int_cases') }}
+        new_value as address
+    from {{ ref('int_case_corrections') }}
+    where field_code = 'address'
+),
+
+described as (
+    select * from {{ ref('int_cases') }}
+),
+
+-- An address that an operator set right stands for the source's, whose point is then as wrong as the
+-- address was. A case whose text was erased gets none: nothing may lead to the person again.
+cases as (
+    select
+        described.case_id,
+        described.region_code,
+        coalesce(corrected.address, described.address) as address,
+        case when corrected.address is null then described.latitude end as latitude,
+        case when corrected.address is null then described.longitude end as longitude
+    from described
+    left join corrected
+        on
+            described.case_id = corrected.case_id
+            and (described.message_text is not null or described.text_hash is null)
 ),
 
 attributes as (
