@@ -65,6 +65,18 @@ select month_date, region_code, region_name, block_code, block_name,
        '1' as metric_version, '1' as config_version
 from numbers;
 
+create table marts.agg_deadline_compliance as
+select month_date, region_code, region_name, block_code, block_name, body_code, body_name,
+       channel_code, channel_name, sum(cycles)::bigint as cycles, sum(due_cohort)::bigint as due_cohort,
+       sum(on_time)::bigint as on_time, sum(late)::bigint as late,
+       sum(overdue_open)::bigint as overdue_open, sum(open)::bigint as open,
+       sum(undefined)::bigint as undefined,
+       sum(source_verdict_mismatches)::bigint as source_verdict_mismatches,
+       is_month_finished, as_of, metric_version, config_version
+from marts.mart_deadline_compliance
+group by month_date, region_code, region_name, block_code, block_name, body_code, body_name,
+         channel_code, channel_name, is_month_finished, as_of, metric_version, config_version;
+
 create table marts.mart_block_workload as
 with cells as (
   select w.week_start::date as week_start, r.*, d.block_code, d.block_name,

@@ -80,7 +80,7 @@ def test_a_caption_is_made_of_the_moment_the_total_and_the_shares_without_a_bloc
 @pytest.mark.parametrize(
     ("dataset", "names"),
     [
-        ("mart_deadline_compliance", []),
+        ("deadline_compliance", []),
         ("mart_block_workload", ["Орган", "Муниципалитет", "Канал"]),
         ("agency_rating_latest_quarter", ["Муниципалитет", "Канал"]),
         ("mart_source_freshness", [name for name in FILTER_NAMES if name != "Регион"]),

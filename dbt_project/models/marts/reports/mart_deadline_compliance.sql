@@ -2,6 +2,7 @@
     indexes=[
         {'columns': ['region_code', 'month_date']},
         {'columns': ['month_date']},
+        {'columns': ['municipality_name', 'body_name']},
     ]
 ) }}
 with deadlines as (
