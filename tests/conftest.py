@@ -108,6 +108,7 @@ _STAGES = ("server", "real", "slow", "e2e", "browser")
 _TOGETHER = dict.fromkeys(
     (
         "tests/dbt/test_access.py",
+        "tests/dbt/test_chart_queries.py",
         "tests/dbt/test_dbt_reference.py",
         "tests/dbt/test_publication.py",
     ),

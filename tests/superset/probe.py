@@ -12,6 +12,7 @@ from typing import Any
 
 warnings.filterwarnings("ignore")
 
+import chart_sql  # noqa: E402
 from superset.app import create_app  # noqa: E402
 from tsur_superset import assets, query_context, sync, verify  # noqa: E402
 
@@ -116,6 +117,19 @@ seen["caption_one_channel"] = rows(
 )
 share = query_context.with_period(contexts["Соблюдение сроков"], PERIOD)
 seen["share"] = rows(official, share)
+# What the list of a filter asks for.
+listed = copy.deepcopy(contexts["Соблюдение сроков"])
+listed["queries"][0].update(columns=["municipality_name"], metrics=[], filters=[], extras={})
+seen["municipalities"] = rows(official, listed)
+
+
+def sql_of(context: dict[str, Any]) -> str:
+    asked = {**context, "result_type": "query"}
+    answer = official[0].post("/api/v1/chart/data", json=asked, headers=official[1])
+    return str(answer.get_json()["result"][0]["query"])
+
+
+seen["chart_sql"] = list(chart_sql.of_every_chart(declared, contexts, sql_of))
 
 
 def sql_lab(who: tuple[Any, dict[str, str]], statement: str) -> list[Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import subprocess
 from datetime import date
@@ -10,11 +11,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 from tsur_superset import assets
 
+from stack.bench.charts import QUERIES
 from tests.superset.conftest import SupersetInstance
 
 pytestmark = pytest.mark.slow
+WRITE_QUERIES = "TSUR_WRITE_CHART_QUERIES"
+AGAIN = f"{WRITE_QUERIES}=1 pytest tests/superset/test_sync.py -k queries"
 SOURCES = "Основание: Данные источников"
 BOTH_SHARES = re.compile(r"не определён: \d+,\d %.*прочее вне восьми блоков: \d+,\d %")
 
@@ -142,6 +147,49 @@ def test_the_compliance_share_is_that_of_the_finished_months_of_the_mart(
     assert row is not None
     ((value,),) = (list(found.values()) for found in observed["share"])
     assert float(value) == pytest.approx(float(row[0]), abs=1e-9)
+
+
+def _as_yaml(queries: list[dict[str, Any]]) -> str:
+    class Dumper(yaml.SafeDumper):
+        pass
+
+    def block(dumper: yaml.SafeDumper, text: str) -> yaml.Node:
+        style = "|" if text.startswith(("SELECT", "WITH")) else None
+        return dumper.represent_scalar("tag:yaml.org,2002:str", text, style=style)
+
+    Dumper.add_representer(str, block)
+    head = (
+        "# What Superset asks for an official's charts of the dashboard, filters off and on.\n"
+        f"# Written by Superset: {AGAIN}\n"
+        "# In braces: what the filters are set to (charts.py).\n"
+    )
+    body = yaml.dump(queries, Dumper=Dumper, allow_unicode=True, sort_keys=False, width=1000)
+    return head + body
+
+
+def test_the_file_of_queries_behind_the_charts_holds_what_superset_sends(
+    observed: dict[str, Any],
+) -> None:
+    sent = observed["chart_sql"]
+    assert {entry["chart"] for entry in sent} == {a["chart"] for a in observed["answers"]}
+    if os.environ.get(WRITE_QUERIES) == "1":
+        QUERIES.write_text(_as_yaml(sent), encoding="utf-8")
+    listed = yaml.safe_load(QUERIES.read_text(encoding="utf-8"))
+    differing = [f"{one['chart']} {one['filters']}" for one in sent if one not in listed]
+    assert listed == sent, (
+        f"{QUERIES.name} is not what Superset sends: {differing[:3]}…\nWrite it again: {AGAIN}"
+    )
+
+
+def test_a_chart_reads_the_mart_by_municipality_only_when_one_is_chosen(
+    observed: dict[str, Any],
+) -> None:
+    for entry in observed["chart_sql"]:
+        if "deadline_compliance" in entry["sql"]:
+            is_chosen = "municipality_name" in entry["filters"]
+            assert ("marts.mart_deadline_compliance" in entry["sql"]) == is_chosen
+            assert ("marts.agg_deadline_compliance" in entry["sql"]) != is_chosen
+    assert len({row["municipality_name"] for row in observed["municipalities"]}) == 10
 
 
 def test_an_official_has_28_permissions_and_the_datasets_and_no_sql_lab(
