@@ -96,9 +96,9 @@ select
             'stage', 'Завершено', 'status', 'Дан ответ автору', 'resolution', 'Решено'
         )
         when new_rating > 2 then record || jsonb_build_object('rating', new_rating)
-        else record - '{{is_closed,closed_at,closed_has_time,resolution}}'::text[]
+        else record - '{{closed_at,closed_has_time,resolution}}'::text[]
             || jsonb_build_object(
-                'rating', new_rating, 'is_reopened', true,
+                'rating', new_rating, 'is_reopened', true, 'is_closed', false,
                 'stage', 'Координация', 'status', 'Повторное рассмотрение'
             )
     end as record,
@@ -209,7 +209,7 @@ _EDITED = """
 select
     record_key, region_code, native_id, changed_at,
     record || jsonb_build_object('text', edited) as record,
-    payload || jsonb_build_object('text', edited, 'edited', extract(epoch from changed_at)::bigint)
+    payload || jsonb_build_object('text', edited, 'edited', floor(extract(epoch from changed_at)))
         as payload
 from bench.chosen_{table}
 cross join lateral (select (record ->> 'text') || ' Дополнено на день ' || %(day)s as edited) as e

@@ -59,7 +59,9 @@ create table bench.routes (
     primary key (place_code, block_code)
 );
 create table bench.streets (street_id int primary key, street_name text);
-create table bench.texts (topic_code text, text_no int, content text, primary key (topic_code, text_no));
+create table bench.texts (
+    topic_code text, text_no int, content text, primary key (topic_code, text_no)
+);
 create table bench.blocks (block_code text primary key, block_name text, block_share float8);
 create table bench.replies (reply_no int primary key, reply text);
 """
@@ -70,7 +72,7 @@ PLAN = """
 create unlogged table bench.plan as
 select
     n, c, source_code, kind, place.region_code, region.region_name, region.prefix, region.time_zone,
-    region.utc_offset, region.walls, region.no as region_no,
+    region.utc_offset, region.walls,
     native_id, original_id,
     received_at,
     (received_at at time zone region.time_zone)::date as received_date,
@@ -89,7 +91,8 @@ select
     'p_' || md5('email ' || person) as email, 'p_' || md5('account ' || person) as account,
     case when is_template then content
         else content || ' ' || place.line || ', ' || street_name || ', ' || house
-            || case when source_code = 'pos' then '. Обращение № ' else '. Заявка № ' end || c
+            || case when source_code = 'pos' then '. Обращение № ' else '. Заявка № ' end
+            || case when slot = 1 then n else c end
     end as text,
     reply || ' № ' || n || '-р.' as reply_text,
     first_body, last_body,
@@ -112,17 +115,21 @@ from (
 ) as numbered
 cross join lateral (select n / 20 as block_no, (n % 20)::int as slot) as s1
 cross join lateral (
-    -- What is content of one case may be told by another: a copy in a register or on a portal,
-    -- or a person who writes the same again.
+    -- What one case is about may be told by another: a copy in a register or on a portal, a person
+    -- who sends the same twice, or who writes again of what has not been done for weeks.
     select
         (%(sources)s::text[])[slot % 10 + 1] as source_code,
         case
             when slot = 7 and bench.chance(n, 1) < 0.4 then n + 3
             when slot = 8 and bench.chance(n, 2) < 0.3 then n + 3
             when slot = 0 and bench.chance(n, 3) < 0.2 then n + 5
+            when slot = 1 and bench.chance(n, 6) < 0.6
+                then n - %(shift)s + 20 * floor(
+                    %(a_day)s / 20 * (5 + 80 * bench.chance(n, 7))
+                )::bigint
             else n
         end as c,
-        bench.chance(block_no, 14) < 0.03 as is_mass,
+        bench.chance(block_no, 14) < 0.03 and slot <> 1 as is_mass,
         bench.chance(n, 40) < 0.01 as is_template
 ) as s2
 cross join lateral (
@@ -138,7 +145,8 @@ cross join lateral (
             - {days}(%(span)s * (i + bench.chance(n, 5)) / %(count)s)
         ) as received_at
 ) as s3
-inner join bench.region_wheel as wheel on wheel.region_slot = floor(100 * bench.chance(block_no, 4))::int
+inner join bench.region_wheel as wheel
+    on wheel.region_slot = floor(100 * bench.chance(c / 20, 4))::int
 inner join bench.regions as region on wheel.region_code = region.region_code
 cross join lateral (
     select
@@ -188,7 +196,7 @@ inner join bench.topics as topic on topic_slot.topic_code = topic.topic_code
 inner join bench.texts as text
     on
         text.topic_code = topic.topic_code
-        and text_no = floor(%(texts)s * bench.chance(c, 25))::int
+        and text_no = floor(%(texts)s * bench.chance(case when slot = 1 then n else c end, 25))::int
 inner join bench.replies on reply_no = floor(%(replies)s * bench.chance(n, 26))::int
 inner join bench.routes as route
     on route.place_code = place.place_code and route.block_code = coalesce(topic.block_code, 'HCS')

@@ -117,7 +117,8 @@ _REGISTER_STATE = """
 cross join lateral (
     select
         case
-            when withdrawn_at <= seen_at then withdrawn_at when answered_at <= seen_at then answered_at
+            when withdrawn_at <= seen_at then withdrawn_at
+            when answered_at <= seen_at then answered_at
         end as ended_at,
         withdrawn_at <= seen_at is true as is_withdrawn,
         ((received_date + days)::timestamp + interval '18 hours') at time zone time_zone as due_at
@@ -210,7 +211,7 @@ MESSAGES = Rows(
             "source_due_at": "to_char(planned_on, 'YYYY-MM-DD\"T\"23:59:59') || utc_offset",
             "closed_at": _midnight("ended_at"),
             "closed_has_time": "case when ended_at is not null then false end",
-            "is_closed": "case when ended_at is not null then true end",
+            "is_closed": "ended_at is not null",
             "status": "status",
             "stage": "stage",
             "source_verdict": _yes("is_late"),
@@ -260,7 +261,7 @@ CARDS = Rows(
         {
             "native_id": "native_id",
             "text": "text",
-            "reply_text": "case when is_answered then reply_text end",
+            "reply_text": _written("case when is_answered then reply_text end"),
             "address": "address",
             "municipality": "municipality",
             "latitude": "latitude",
@@ -354,11 +355,11 @@ REGISTER = Rows(
             "due_at": _iso("due_at"),
             "closed_at": _iso("date_trunc('minute', ended_at)"),
             "closed_has_time": "case when ended_at is not null then true end",
-            "is_closed": "case when ended_at is not null then true end",
+            "is_closed": "ended_at is not null",
             "status": "status",
             "resolution": "status",
             "exclusion": "case when is_withdrawn then 'withdrawn' end",
-            "source_verdict": "verdict",
+            "source_verdict": _written("verdict", ""),
             "topic": "register_topic",
             "category": "register_group",
             "body": "first_body",
@@ -599,7 +600,7 @@ ROSTERS = Rows(
             "Блок": "block_name",
             "Сотрудник": "staff",
             "Часы": "hours::text",
-            "Доля": "'1'",
+            "Доля": "'1.0'",
         }
     ),
     sorted_json(
@@ -609,7 +610,7 @@ ROSTERS = Rows(
             "block": "block_name",
             "staff_key": "staff",
             "hours": "hours",
-            "share": "1",
+            "share": "1.0",
         }
     ),
     "",
@@ -617,10 +618,12 @@ ROSTERS = Rows(
     changed_at="week_start::timestamptz",
     lives="""(
     select
-        %(known_at)s::timestamptz as known_at, region_code, staff_no as n, week_start::date as week_start,
-        block_name, 'p_' || md5(concat('staff ', region_code, blocks.block_code, staff_no)) as staff,
-        concat_ws('-', prefix, to_char(week_start, 'IYIW'), blocks.block_code, staff_no) as native_id,
-        30 + (10 * bench.chance(staff_no, 89))::int as hours, week_start::timestamptz as received_at
+        %(known_at)s::timestamptz as known_at, region_code, staff_no as n,
+        week_start::date as week_start, block_name,
+        'p_' || md5(concat('staff ', region_code, blocks.block_code, staff_no)) as staff,
+        concat_ws('-', prefix, to_char(week_start, 'IYIW'), blocks.block_code, staff_no)
+            as native_id,
+        (30 + (10 * bench.chance(staff_no, 89))::int)::numeric(5, 1) as hours, week_start::timestamptz as received_at
     from bench.regions
     cross join bench.blocks
     cross join lateral generate_series(

@@ -247,7 +247,7 @@ class CaseGenerator:
         changed, recent = self._change()
         first = 2_000_000_000 + self._days * 10_000_000
         made = round(self.cases * NEW_SHARE)
-        self._plan(first, made, self.as_of, 1.0)
+        self._plan(first, made, self.as_of, 1.0, shift=first)
         self._land(case_rows.CASES, newest=0, oldest=0)
         self._land(case_rows.BESIDE_CASES, newest=0, oldest=0)
         events = self._end(before)
@@ -261,7 +261,7 @@ class CaseGenerator:
         oldest = (half + 1) * SPAN_DAYS + self._days - 1
         ends_at = self._first_as_of - timedelta(days=half * SPAN_DAYS)
         before = self._begin(newest, oldest)
-        self._plan(half * self.cases, self.cases, ends_at, SPAN_DAYS)
+        self._plan(half * self.cases, self.cases, ends_at, SPAN_DAYS, shift=0)
         promised = round(self.cases * case_plan.EVENTS_PER_CASE)
         so_far = self._number(case_plan.HISTORY_SO_FAR)
         self._execute("drop view bench.lives; drop table bench.interim")
@@ -291,7 +291,8 @@ class CaseGenerator:
         self._execute("analyze bench.loads")
         return before
 
-    def _plan(self, first: int, count: int, ends_at: datetime, span: float) -> None:
+    def _plan(self, first: int, count: int, ends_at: datetime, span: float, *, shift: int) -> None:
+        """`shift` leads from numbers of a day to those of the history that it goes back to."""
         terms = load_terms()
         day = self._first_as_of.date()
         self._execute("drop table if exists bench.plan cascade; drop table if exists bench.interim")
@@ -304,6 +305,8 @@ class CaseGenerator:
             ends_at=ends_at,
             span=float(span),
             people=self.cases * 0.55,
+            a_day=self.cases / SPAN_DAYS,
+            shift=shift,
             streets=len(STREETS),
             texts=_TEXTS_A_TOPIC,
             replies=_REPLIES,
