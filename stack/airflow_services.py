@@ -76,15 +76,21 @@ def airflow_environment(settings: Settings) -> dict[str, str]:
 
 def dbt_environment(settings: Settings) -> dict[str, str]:
     """What `dbt_project/profiles.yml` reads, and where dbt writes."""
-    parts = urlsplit(warehouse_of(settings).url("transformer"))
+    url = warehouse_of(settings).url("transformer")
+    return dbt_environment_of(url, settings.dbt_target, settings.home / "logs" / "dbt")
+
+
+def dbt_environment_of(url: str, target: Path, logs: Path) -> dict[str, str]:
+    """The same for a warehouse of no home; `url` is the transformer's."""
+    parts = urlsplit(url)
     return {
         "TSUR_PG_HOST": parts.hostname or "127.0.0.1",
         "TSUR_PG_PORT": str(parts.port or 5432),
         "TSUR_PG_DATABASE": parts.path.lstrip("/"),
         "TSUR_PG_USER": unquote(parts.username or ""),
         "TSUR_PG_PASSWORD": unquote(parts.password or ""),
-        "DBT_TARGET_PATH": str(settings.dbt_target),
-        "DBT_LOG_PATH": str(settings.home / "logs" / "dbt"),
+        "DBT_TARGET_PATH": str(target),
+        "DBT_LOG_PATH": str(logs),
         "DBT_SEND_ANONYMOUS_USAGE_STATS": "False",
         # Unit tests prove the SQL, not the data: they run in `make test`, not every night.
         "DBT_EXCLUDE_RESOURCE_TYPES": "unit_test",

@@ -325,7 +325,7 @@ cross join lateral (
     select case when rating_again is not null
         then answered_again_at + {days}(0.05 + 6 * bench.chance(n, 68)) end as rated_again_at
 ) as s22
-""".format(days=_DAYS)
+""".replace("{days}", _DAYS)
 
 # A slot is the number of an event in its case's history: what did not happen leaves a gap.
 EVENTS = (

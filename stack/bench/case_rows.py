@@ -623,7 +623,8 @@ ROSTERS = Rows(
         'p_' || md5(concat('staff ', region_code, blocks.block_code, staff_no)) as staff,
         concat_ws('-', prefix, to_char(week_start, 'IYIW'), blocks.block_code, staff_no)
             as native_id,
-        (30 + (10 * bench.chance(staff_no, 89))::int)::numeric(5, 1) as hours, week_start::timestamptz as received_at
+        (30 + (10 * bench.chance(staff_no, 89))::int)::numeric(5, 1) as hours,
+        week_start::timestamptz as received_at
     from bench.regions
     cross join bench.blocks
     cross join lateral generate_series(

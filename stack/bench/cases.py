@@ -267,7 +267,7 @@ class CaseGenerator:
         self._execute("drop view bench.lives; drop table bench.interim")
         self._execute(case_plan.INTERIM, missing=max(promised - so_far, 0))
         self._execute(case_plan.LIVES)
-        parameters = {
+        parameters: dict[str, Any] = {
             "newest": newest,
             "oldest": oldest,
             "begins_at": ends_at - timedelta(days=SPAN_DAYS),
@@ -486,7 +486,8 @@ def _dimensions(as_of: datetime, entities: Sequence[_Entity]) -> dict[str, list[
 
 def _wheel(names: Sequence[str], weights: Sequence[float], slots: int) -> list[str]:
     """Each name as often as its weight says."""
-    total, reached, result = sum(weights), 0.0, []
+    total, reached = sum(weights), 0.0
+    result: list[str] = []
     for name, weight in zip(names, weights, strict=True):
         reached += weight
         result += [name] * (round(slots * reached / total) - len(result))

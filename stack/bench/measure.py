@@ -5,9 +5,12 @@ from __future__ import annotations
 import contextlib
 import os
 import subprocess
+import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from statistics import median
 from typing import Any
 
@@ -81,7 +84,7 @@ def run_watched(command: list[str], environment: Mapping[str, str]) -> Watched:
         peak = 0.0
         while process.poll() is None:
             asked = time.perf_counter()
-            peak = max(peak, _memory(watched))
+            peak = max(peak, memory_of(watched))
             spent = time.perf_counter() - asked
             with contextlib.suppress(subprocess.TimeoutExpired):
                 process.wait(max(_SAMPLING_SECONDS, spent / _SAMPLING_SHARE))
@@ -92,7 +95,49 @@ def run_watched(command: list[str], environment: Mapping[str, str]) -> Watched:
     return Watched(seconds, peak / (1 << 20), output)
 
 
-def _memory(process: psutil.Process) -> float:
+@dataclass(slots=True)
+class Peaks:
+    """The most that was seen: memory of a tree of processes in MB, files of a folder in bytes."""
+
+    memory_megabytes: float = 0.0
+    disk_bytes: int = 0
+
+
+@contextmanager
+def peaks(process: psutil.Process, folder: Path) -> Iterator[Peaks]:
+    """Samples a server and the folder of its files while something goes on."""
+    seen, is_over = Peaks(), threading.Event()
+
+    def sample() -> None:
+        pause = 0.0
+        while not is_over.wait(pause):
+            asked = time.perf_counter()
+            seen.memory_megabytes = max(seen.memory_megabytes, memory_of(process) / (1 << 20))
+            seen.disk_bytes = max(seen.disk_bytes, size_of(folder))
+            pause = max(_SAMPLING_SECONDS, (time.perf_counter() - asked) / _SAMPLING_SHARE)
+
+    thread = threading.Thread(target=sample, daemon=True)
+    thread.start()
+    try:
+        yield seen
+    finally:
+        is_over.set()
+        thread.join()
+
+
+def size_of(folder: Path) -> int:
+    """Bytes of all files below a folder; what goes while it is counted does not count."""
+    total = 0
+    with contextlib.suppress(FileNotFoundError), os.scandir(folder) as entries:
+        for entry in entries:
+            with contextlib.suppress(FileNotFoundError):
+                is_folder = entry.is_dir(follow_symlinks=False)
+                total += size_of(Path(entry.path)) if is_folder else entry.stat().st_size
+    return total
+
+
+def memory_of(process: psutil.Process) -> float:
+    """Bytes of a process and its children; what they share is counted once."""
     total = 0.0
     with contextlib.suppress(psutil.Error):
         for one in [process, *process.children(recursive=True)]:
