@@ -232,7 +232,10 @@ MESSAGES = Rows(
     ),
     _MESSAGE_STATE,
     "source_code = 'pos'",
-    first_where="bench.chance(n, 84) < 0.3",
+    first_where=(
+        "bench.chance(n, 84) < 0.3"
+        " and coalesce(rejected_at, assigned_at) between seen_at and known_at"
+    ),
 )
 CARDS = Rows(
     "pos_cards",
