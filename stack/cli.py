@@ -1447,9 +1447,12 @@ def bench_warehouse(
     unknown = sorted(set(part or ()) - set(PARTS))
     if unknown:
         raise typer.BadParameter(f"{', '.join(unknown)}; there are {', '.join(PARTS)}")
-    measures = run(
-        get_settings().home, tuple(part or PARTS), cases, lambda text: console.print(text)
-    )
+
+    def told(text: str) -> None:
+        # Names of charts have brackets.
+        console.print(text, markup=False, soft_wrap=True)
+
+    measures = run(get_settings().home, tuple(part or PARTS), cases, told)
     _print_measures(measures, as_json)
 
 
