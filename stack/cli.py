@@ -1440,7 +1440,7 @@ def bench_warehouse(
 ) -> None:
     """Builds of a warehouse of synthetic cases, on a scratch server. Example: tsur bench warehouse
 
-    The whole takes up to 40 minutes and some 45 GB of disk; smaller where the disk is short.
+    The whole takes up to 40 minutes and 33 GB of disk; smaller where the disk is short.
     """
     from stack.bench.warehouse import PARTS, run
 

@@ -33,10 +33,9 @@ PARTS = ("build", "extraction", "charts", "growth")
 # A fixed day: the calendars of the seeds know it, and every run makes the same cases.
 AS_OF = datetime.fromisoformat("2026-11-20T09:00:00+03:00")
 FEWEST_CASES = 1000
-# What a case takes in `raw` with its indexes, as it was measured, and how much the bound of the
-# peak lets the rest be. The log of the server and what others write come on top.
-_RAW_BYTES_A_CASE = 11_000
-_PEAK_AGAINST_RAW = 4
+# What a case took while 200,000 were built: 2.6 times the 11 kB that it has in `raw`. The log of
+# the server comes on top, and so does what others write.
+_PEAK_BYTES_A_CASE = 29_000
 _SPARE_BYTES = 4 << 30
 _TOLD_NODES = 12
 _TYPES = {
@@ -52,7 +51,7 @@ _TYPES = {
 
 def fitting(cases: int, free_bytes: int, *, is_doubled: bool) -> int:
     """As many of `cases` as the disk has room for. RuntimeError where it has for next to none."""
-    each = _RAW_BYTES_A_CASE * _PEAK_AGAINST_RAW * (2 if is_doubled else 1)
+    each = _PEAK_BYTES_A_CASE * (2 if is_doubled else 1)
     room = max(free_bytes - _SPARE_BYTES, 0) // each
     if cases <= room:
         return cases
@@ -124,7 +123,7 @@ class WarehouseBench:
     def resources(self) -> Iterator[Measure]:
         """The most that the builds took."""
         _ = self._full
-        yield at_most("peak_disk_against_raw", self._peak_disk, _PEAK_AGAINST_RAW)
+        yield at_most("peak_disk_against_raw", self._peak_disk, 4)
         yield at_most("postgres_peak_memory", self._peak_memory, 4096, "MB")
 
     # --- builds ---------------------------------------------------------------------------------
