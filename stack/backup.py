@@ -40,8 +40,13 @@ VAULT_FOLDER = "vault"
 KEY_FILE = Path("key") / "vault.key"
 _WAREHOUSE_FOLDER = "warehouse"
 _VERSION_TABLE = "ops.schema_version"
-# Migrations write the one, every start the other.
-_WRITTEN_ANEW = [_VERSION_TABLE, "ops.expected_loads"]
+# Migrations write the first, every start the second, the first build the others.
+_WRITTEN_ANEW = [
+    _VERSION_TABLE,
+    "ops.expected_loads",
+    "ops.redacted_records",
+    "audit.model_states",
+]
 # Who owns what stands in a schema, hence reads and writes it; a table may say otherwise.
 _OWNERS = {
     "access": "owner",

@@ -8,7 +8,22 @@
         {%- endfor -%}
         {%- if names %}
 insert into audit.builds (invocation_id, known, models)
-values ('{{ invocation_id }}', audit.knowledge(), array[{{ names | sort | join(', ') }}])
+values (
+    '{{ invocation_id }}',
+    -- The register of bodies decides whose every case is: with another one all is built anew.
+    audit.knowledge() || jsonb_build_object('bodies', (
+        select md5(string_agg(newest::text, '|' order by newest.record_key))
+        from (
+            select distinct on (record_key)
+                record_key,
+                record,
+                is_deleted
+            from raw.bodies
+            order by record_key asc, raw_id desc
+        ) as newest
+    )),
+    array[{{ names | sort | join(', ') }}]
+)
         {%- endif -%}
     {%- endif -%}
 {%- endmacro %}

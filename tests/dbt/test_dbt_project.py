@@ -42,8 +42,33 @@ def test_every_model_reads_only_its_own_layer_and_the_one_below(manifest: dict[s
         for model in models(manifest)
         for parent in model["depends_on"]["nodes"]
         if schema_of(manifest, parent) not in BELOW[model["schema"]] | {model["schema"]}
+        and not (schema_of(manifest, parent) == "raw" and "reads_raw" in model["config"]["meta"])
     ]
     assert upward == []
+
+
+def test_one_model_alone_reads_raw_past_staging(manifest: dict[str, Any]) -> None:
+    readers = {m["name"] for m in models(manifest) if "reads_raw" in m["config"]["meta"]}
+    assert readers == {"int_case_changes"}
+
+
+def test_the_log_of_changes_watches_every_table_that_cases_are_made_of(
+    manifest: dict[str, Any],
+) -> None:
+    nodes = manifest["nodes"]
+    staged = {
+        parent
+        for name in ("int_records_unioned", "int_case_cards", "int_case_history")
+        for parent in nodes[f"model.tsur.{name}"]["depends_on"]["nodes"]
+        if parent.startswith("model.tsur.stg_")
+    }
+    made_of = {parent for name in staged for parent in nodes[name]["depends_on"]["nodes"]}
+    watched = {
+        parent
+        for parent in nodes["model.tsur.int_case_changes"]["depends_on"]["nodes"]
+        if parent.startswith("source.") and schema_of(manifest, parent) == "raw"
+    }
+    assert watched == made_of
 
 
 def test_a_staging_model_reads_its_source_and_nothing_else(manifest: dict[str, Any]) -> None:

@@ -1,3 +1,15 @@
+{{ config(
+    materialized='incremental',
+    incremental_strategy='by_change',
+    unique_key='case_id',
+    pre_hook=["{{ note_enriched_texts() }}", "{{ note_corrected_cases() }}", "{{ collect_redo() }}"],
+    indexes=[
+        {'columns': ['case_id'], 'unique': true},
+        {'columns': ['model_version']},
+        {'columns': ['corrections_key']},
+    ],
+    meta={'by_enrichment': true},
+) }}
 -- Block and municipality of every case that reaches the marts. An operator's decision goes before all
 -- else (docs/decisions.md, 81). Then the finest label that the source carries decides the block (topic,
 -- then category), and only then the model; the model's own guess is kept beside it. A topic is only
@@ -14,12 +26,13 @@ with cases as (
         regime_code,
         received_date,
         {{ match_key('resolution_label') }} as resolution_key
-    from {{ ref('int_cases') }}
+    from {{ ref('int_case_records') }}
+    where {{ is_redone('case_id') }}
 ),
 
 ledger as (
     select * from {{ ref('int_case_ledger') }}
-    where case_id is not null
+    where case_id is not null and {{ is_redone('case_id') }}
 ),
 
 labels as (
@@ -64,6 +77,14 @@ municipality_names as (
 
 corrections as (
     select * from {{ ref('int_case_corrections') }}
+),
+
+decided as (
+    select
+        case_id,
+        {{ corrections_key() }} as corrections_key
+    from corrections
+    group by case_id
 ),
 
 case_topics as (
@@ -153,7 +174,8 @@ select
     end as municipality_decided_by,
     topics.topic_code,
     coalesce(own_resolutions.resolution_code, common_resolutions.resolution_code)
-        as resolution_code
+        as resolution_code,
+    decided.corrections_key
 from cases
 inner join ledger on cases.case_id = ledger.case_id
 inner join case_topics as topics on cases.case_id = topics.case_id
@@ -181,3 +203,4 @@ left join corrections as corrected_blocks
     on cases.case_id = corrected_blocks.case_id and corrected_blocks.field_code = 'block'
 left join corrections as corrected_places
     on cases.case_id = corrected_places.case_id and corrected_places.field_code = 'municipality'
+left join decided on cases.case_id = decided.case_id

@@ -1,11 +1,18 @@
 -- Every spelling of a body met in a region, and the body that it means. A spelling that the register
 -- of bodies does not know becomes a body of its own, so that no case loses its holder.
 with cases as (
-    select * from {{ ref('int_cases') }}
+    select
+        region_code,
+        body_label,
+        received_body_label
+    from {{ ref('int_case_records') }}
 ),
 
 history as (
-    select * from {{ ref('stg_pos_history') }}
+    select
+        region_code,
+        body
+    from {{ ref('int_case_history') }}
 ),
 
 checks as (
@@ -58,41 +65,56 @@ known as (
         spelled.body_code asc
 ),
 
+-- Spellings are counted first: few bodies are written millions of times.
 met as (
     select
         region_code,
         body_label as body_name,
-        {{ match_key('body_label') }} as body_key
+        count(*) as times
     from cases
+    group by region_code, body_label
     union all
     select
         region_code,
-        received_body_label,
-        {{ match_key('received_body_label') }}
+        received_body_label as body_name,
+        count(*) as times
     from cases
+    group by region_code, received_body_label
     union all
     select
         region_code,
-        body,
-        {{ match_key('body') }}
+        body as body_name,
+        count(*) as times
     from history
+    group by region_code, body
     union all
     select
         region_code,
-        body,
-        {{ match_key('body') }}
+        body as body_name,
+        count(*) as times
     from checks
+    group by region_code, body
 ),
 
-observed as (
+counted as (
     select
         region_code,
-        body_key,
-        -- The spelling that is met most often names the body.
-        mode() within group (order by body_name) as body_name
+        body_name,
+        {{ match_key('body_name') }} as body_key,
+        sum(times) as times
     from met
+    group by region_code, body_name
+),
+
+-- The spelling that is met most often names the body.
+observed as (
+    select distinct on (region_code, body_key)
+        region_code,
+        body_key,
+        body_name
+    from counted
     where body_key is not null
-    group by region_code, body_key
+    order by region_code asc, body_key asc, times desc, body_name asc
 ),
 
 every_name as (

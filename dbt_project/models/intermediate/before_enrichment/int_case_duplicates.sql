@@ -12,7 +12,7 @@ with recursive cases as (
         normalised_text_hash,
         (source_code <> 'pos')::int as survival_order,
         is_deleted or is_deleted_at_source as is_gone
-    from {{ ref('int_cases') }}
+    from {{ ref('int_case_records') }}
     where
         not is_by_body
         and kind in ('appeal', 'request', 'post', 'comment')

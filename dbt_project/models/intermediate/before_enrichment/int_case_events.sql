@@ -1,11 +1,19 @@
+{{ config(
+    materialized='incremental',
+    incremental_strategy='by_change',
+    unique_key='case_id',
+    pre_hook="{{ collect_redo() }}",
+    indexes=[{'columns': ['case_id']}],
+) }}
 -- What happened to a case, one row an event. A source without a history still says when a case came
 -- and when it was closed: these two are derived and marked so.
 with cases as (
-    select * from {{ ref('int_cases') }}
+    select * from {{ ref('int_case_records') }}
+    where {{ is_redone('case_id') }}
 ),
 
 history as (
-    select * from {{ ref('stg_pos_history') }}
+    select * from {{ ref('int_case_history') }}
     where not is_deleted and occurred_at is not null and event_code is not null
 ),
 
@@ -36,7 +44,7 @@ told as (
     left join body_names
         on
             history.region_code = body_names.region_code
-            and {{ match_key('history.body') }} = body_names.body_key
+            and history.body_key = body_names.body_key
 ),
 
 cases_with_history as (

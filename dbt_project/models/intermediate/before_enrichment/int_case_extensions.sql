@@ -1,8 +1,15 @@
+{{ config(
+    materialized='incremental',
+    incremental_strategy='by_change',
+    unique_key='case_id',
+    pre_hook="{{ collect_redo() }}",
+    indexes=[{'columns': ['case_id', 'cycle_no']}],
+) }}
 -- One row an approval of a longer term, with the notification of its own: the first one at or after
 -- it. Whether an extension counts is for `int_deadlines` to say, which knows the term then in force.
 with events as (
     select * from {{ ref('int_case_events') }}
-    where not is_derived
+    where not is_derived and {{ is_redone('case_id') }}
 ),
 
 approvals as (

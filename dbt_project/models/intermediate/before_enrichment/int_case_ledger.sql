@@ -1,6 +1,18 @@
+{{ config(
+    materialized='incremental',
+    incremental_strategy='by_change',
+    unique_key='record_key',
+    pre_hook=["{{ note_moved_duplicates() }}", "{{ collect_redo('case_id', 'record_key') }}"],
+    indexes=[
+        {'columns': ['record_key'], 'unique': true},
+        {'columns': ['case_id']},
+        {'columns': ['duplicate_of_case_id']},
+    ],
+) }}
 -- Where every case record ended, and why. The order of the branches is the order of the reasons.
 with cases as (
-    select * from {{ ref('int_cases') }}
+    select * from {{ ref('int_case_records') }}
+    where {{ is_redone('case_id', 'record_key') }}
 ),
 
 duplicates as (

@@ -10,7 +10,7 @@ cases as (
         region_code,
         municipality_label,
         municipality_key
-    from {{ ref('int_cases') }}
+    from {{ ref('int_case_records') }}
     where municipality_key is not null
 ),
 

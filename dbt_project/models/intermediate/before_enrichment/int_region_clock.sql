@@ -1,3 +1,4 @@
+{{ config(materialized='incremental', incremental_strategy='in_place') }}
 -- As of when each region is reported, in which zone and by which calendar.
 with regions as (
     select * from {{ ref('regions') }}

@@ -16,18 +16,57 @@ cases as (
         topic_key,
         topic_name,
         category_name
-    from {{ ref('int_cases') }}
+    from {{ ref('int_case_records') }}
     where topic_key is not null
+),
+
+spelled as (
+    select
+        source_code,
+        topic_key,
+        topic_name,
+        category_name,
+        count(*) as times
+    from cases
+    group by source_code, topic_key, topic_name, category_name
+),
+
+-- The spelling that is met most often names the topic, and so with its group.
+named as (
+    select distinct on (source_code, topic_key)
+        source_code,
+        topic_key,
+        topic_name
+    from spelled
+    group by source_code, topic_key, topic_name
+    order by
+        source_code asc, topic_key asc, (topic_name is null) asc, sum(times) desc, topic_name asc
+),
+
+grouped as (
+    select distinct on (source_code, topic_key)
+        source_code,
+        topic_key,
+        category_name as topic_group
+    from spelled
+    group by source_code, topic_key, category_name
+    order by
+        source_code asc,
+        topic_key asc,
+        (category_name is null) asc,
+        sum(times) desc,
+        category_name asc
 ),
 
 observed as (
     select
-        source_code,
-        topic_key,
-        mode() within group (order by topic_name) as topic_name,
-        mode() within group (order by category_name) as topic_group
-    from cases
-    group by source_code, topic_key
+        named.source_code,
+        named.topic_key,
+        named.topic_name,
+        grouped.topic_group
+    from named
+    inner join grouped
+        on named.source_code = grouped.source_code and named.topic_key = grouped.topic_key
 )
 
 select

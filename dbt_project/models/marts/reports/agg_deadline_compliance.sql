@@ -33,8 +33,8 @@ select
     sum(source_verdict_mismatches)::bigint as source_verdict_mismatches,
     is_month_finished,
     as_of,
-    metric_version,
-    config_version
+    '{{ var("metric_version") }}' as metric_version,
+    '{{ config_version() }}' as config_version
 from compliance
 group by
     month_date,
@@ -47,8 +47,6 @@ group by
     channel_code,
     channel_name,
     is_month_finished,
-    as_of,
-    metric_version,
-    config_version
+    as_of
 -- Rows of a region lie together: a chart of one reads its pages alone.
 order by region_name, month_date

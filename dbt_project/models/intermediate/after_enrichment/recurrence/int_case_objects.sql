@@ -1,3 +1,10 @@
+{{ config(
+    materialized='incremental',
+    incremental_strategy='by_change',
+    unique_key='case_id',
+    pre_hook="{{ collect_redo() }}",
+    indexes=[{'columns': ['case_id'], 'unique': true}],
+) }}
 -- The object that a case is about, as fine as its source tells: a house, else a place of some 200 m,
 -- else a street, else a municipality. Rules and limits: docs/decisions.md, "What counts as one object".
 -- Words are compared and not matched by expressions where that will do: PostgreSQL keeps 32 compiled
@@ -14,7 +21,8 @@ with corrected as (
 ),
 
 described as (
-    select * from {{ ref('int_cases') }}
+    select * from {{ ref('int_case_records') }}
+    where {{ is_redone('case_id') }}
 ),
 
 -- An address that an operator set right stands for the source's, whose point is then as wrong as the
@@ -38,6 +46,7 @@ attributes as (
         case_id,
         municipality_code
     from {{ ref('int_case_attributes') }}
+    where {{ is_redone('case_id') }}
 ),
 
 -- Every spelling is read once: many cases are about one house.

@@ -1,7 +1,15 @@
+{{ config(
+    materialized='incremental',
+    incremental_strategy='by_change',
+    unique_key='case_id',
+    pre_hook="{{ collect_redo() }}",
+    indexes=[{'columns': ['case_id', 'cycle_no']}],
+) }}
 -- What is due of a cycle and when, before any extension: one row a cycle, kind of reply and whether
 -- the term is the internal one. The rule is the one in force on the day on which the term began.
 with cycles as (
-    select * from {{ ref('int_case_cycles') }}
+    select * from {{ ref('int_cycle_spans') }}
+    where {{ is_redone('case_id') }}
 ),
 
 ledger as (
@@ -26,7 +34,8 @@ schedules as (
     select * from {{ ref('int_body_schedules') }}
 ),
 
-working_time as (
+-- Not materialized: each term looks its last day up in the index.
+working_time as not materialized (
     select * from {{ ref('int_working_time') }}
 ),
 
@@ -79,7 +88,7 @@ fitting as (
         case rules.reply_kind
             when 'final' then living.deadline_mode = 'rule'
             -- What was forwarded was so within some time; nobody has to forward.
-            when 'forwarding' then coalesce(living.forwarded_at <= living.as_of, false)
+            when 'forwarding' then living.forwarded_at is not null
             -- A case is registered once, however often it is reopened.
             when 'registration' then coalesce(living.is_first_cycle, true)
             else true

@@ -1,0 +1,312 @@
+{#- Builds by changes (docs/decisions.md, "A build takes what has changed"). A model with the strategy
+    `by_change` keeps its rows and makes anew those whose keys stand in `to_redo()`. The model
+    `int_case_changes` (strategy `change_log`) says which these are. `audit.model_states` says what each
+    has taken in. -#}
+
+{% macro is_built_by_change() -%}
+    {{ return(config.get('incremental_strategy') in ('by_change', 'change_log')) }}
+{%- endmacro %}
+
+{#- Whether this build makes only some rows anew; in models in place of `is_incremental`, which would
+    have every unit test say what it is. -#}
+{% macro is_by_change() -%}
+    {#- A unit test has no table of its own. -#}
+    {{ return(this is not none and is_incremental()) }}
+{%- endmacro %}
+
+{#- As a hook before a model: how many rows a step of it has, PostgreSQL guesses, and mostly far too few.
+    A nested loop over two such steps, or a merge by the first of their keys, takes minutes where a hash
+    takes a second. For this transaction. -#}
+{% macro plan_for_whole_tables() -%}
+    {%- if execute and model.config.materialized != 'view' and not is_by_change() -%}
+    set local enable_nestloop = off;
+    set local enable_mergejoin = off
+    {%- endif -%}
+{%- endmacro %}
+
+{#- As a hook after a model: of a table that was just made the planner knows nothing. -#}
+{% macro analyze_new_table() -%}
+    {%- if model.config.materialized != 'view' and not is_by_change() -%}analyze {{ this }}{%- endif -%}
+{%- endmacro %}
+
+{#- dbt asks this before it builds. A model that is built by changes is built as a whole where nobody can
+    say what has changed since: its table or its code is another one, a seed or the register of bodies
+    is, the log begins later, the report's moment went back. -#}
+{% macro should_full_refresh() -%}
+    {%- set asked = config.get('full_refresh') -%}
+    {%- if asked is none -%}{%- set asked = flags.FULL_REFRESH -%}{%- endif -%}
+    {%- if asked or not execute or not is_built_by_change() -%}
+        {{ return(asked) }}
+    {%- endif -%}
+    {%- set question -%}
+        select count(*)
+        from audit.model_states as own
+        where
+            own.model = '{{ this.identifier }}'
+            and own.relation = to_regclass('{{ this }}')
+            and own.fingerprint = {{ fingerprint() }}
+            {%- if config.get('incremental_strategy') == 'change_log' %}
+            and own.known is not null
+            {%- for name in ['int_case_records', 'int_case_cards', 'int_case_history'] %}
+            and to_regclass('{{ as_built(name) }}') is not null
+            {%- endfor %}
+            {%- else %}
+            and own.seen_at >= (
+                select log.rebuilt_at from audit.model_states as log
+                where log.model = 'int_case_changes'
+            )
+            and own.seen_at > {{ start_of_run() }} - interval '{{ log_days() }} days'
+            {%- endif %}
+            {%- if config.get('meta', {}).get('by_moment') %}
+            and not exists (
+                select from {{ clock() }} as clock
+                where clock.as_of < (own.as_of ->> clock.region_code)::timestamptz
+            )
+            {%- endif %}
+    {%- endset -%}
+    {{ return(run_query(question).rows[0][0] == 0) }}
+{%- endmacro %}
+
+{% macro start_of_run() -%}'{{ run_started_at }}'::timestamptz{%- endmacro %}
+
+{#- How long the log keeps what had changed. -#}
+{% macro log_days() -%}60{%- endmacro %}
+
+{% macro clock() -%}
+    intermediate.int_region_clock
+{%- endmacro %}
+
+{#- Of all that rows follow from besides the records of cases, as an SQL expression. The log's: the code
+    and the seeds as dbt has read them, and the register of bodies when the run began. The others follow
+    the log, so that what was read before and after the enrichment is told by one moment. -#}
+{% macro fingerprint() -%}
+    {%- if config.get('incremental_strategy') == 'change_log' -%}
+        {%- set parts = [
+            env_var('TSUR_DBT_MACROS', ''), var('calendar_first_date'), var('calendar_last_date'),
+            var('epidemic_days_are_working') | string
+        ] -%}
+        {%- for node in graph.nodes.values() if node.resource_type in ('model', 'seed') -%}
+            {%- do parts.append(node.unique_id ~ ' ' ~ node.checksum.checksum) -%}
+        {%- endfor -%}
+        '{{ local_md5(parts | sort | join("|")) }} ' || coalesce((
+            select builds.known ->> 'bodies' from audit.builds
+            where builds.invocation_id = '{{ invocation_id }}'
+        ), '')
+    {%- else -%}
+        coalesce((
+            select log.fingerprint from audit.model_states as log
+            where log.model = 'int_case_changes'
+        ), '')
+        || ' {{ model.checksum.checksum }}'
+        {%- if config.get('meta', {}).get('by_enrichment') %}
+        || (
+            select coalesce(' ' || string_agg(model_version, ' ' order by model_version), '')
+            from nlp.models where is_current
+        )
+        {%- endif -%}
+    {%- endif -%}
+{%- endmacro %}
+
+{#- As a hook before the model: the keys whose rows it makes anew, and what it follows from, taken before
+    anything is read. Does nothing where the model is built as a whole. -#}
+{% macro collect_redo(key='case_id', name=none) -%}
+    {%- if execute -%}
+    select set_config('tsur.fingerprint', {{ fingerprint() }}, true)
+    {%- if is_by_change() %};
+    create temporary table {{ to_redo() }} on commit drop as
+    select distinct {{ key }}{% if name %} as {{ name }}{% endif %}
+    from {{ ref('int_case_changes') }}
+    where
+        {{ key }} is not null
+        and found_at > (
+            select seen_at from audit.model_states where model = '{{ this.identifier }}'
+        );
+    analyze {{ to_redo() }}
+    {%- endif -%}
+    {%- endif -%}
+{%- endmacro %}
+
+{#- As a hook before the log: what it follows from, and the records that an erasure changed. -#}
+{% macro take_redacted_records() -%}
+    {%- if execute -%}
+    select set_config('tsur.fingerprint', {{ fingerprint() }}, true);
+    update ops.redacted_records set is_taken = true
+    {%- endif -%}
+{%- endmacro %}
+
+{#- As a hook after it: they are in the log, and nothing else keeps them. -#}
+{% macro forget_redacted_records() -%}
+    {%- if execute -%}delete from ops.redacted_records where is_taken{%- endif -%}
+{%- endmacro %}
+
+{#- The temporary table of the keys of this build. -#}
+{% macro to_redo() -%}
+    redo_{{ this.identifier }}
+{%- endmacro %}
+
+{#- A condition: the row belongs to what is made anew; always true where all is. -#}
+{% macro is_redone(column, key='case_id') -%}
+    {#- At parsing time: the log comes first. -#}
+    {%- if not execute -%}{%- do ref('int_case_changes') -%}{%- endif -%}
+    {%- if is_by_change() -%}
+    {{ column }} in (select redo.{{ key }} from {{ to_redo() }} as redo)
+    {%- else -%}
+    true
+    {%- endif -%}
+{%- endmacro %}
+
+{#- The same for a query that keeps the latest row of a key: PostgreSQL pushes an array into it. -#}
+{% macro is_redone_inside(column, key='case_id') -%}
+    {%- if not execute -%}{%- do ref('int_case_changes') -%}{%- endif -%}
+    {%- if is_by_change() -%}
+    {{ column }} = any(array(select redo.{{ key }} from {{ to_redo() }} as redo))
+    {%- else -%}
+    true
+    {%- endif -%}
+{%- endmacro %}
+
+{#- As a hook before the model: cases that have to be made anew for a reason that shows only here are
+    added to the log, for this model and those behind it. `cases`: a query of case ids. -#}
+{% macro note_cases(cases) -%}
+    {%- if is_by_change() %}
+    insert into {{ ref('int_case_changes') }} (case_id, found_at)
+    select distinct case_id, {{ start_of_run() }}
+    from ({{ cases }}) as noted
+    where case_id is not null
+    {%- endif -%}
+{%- endmacro %}
+
+{#- Cases of which something lay ahead of the report's moment and does no longer: a term has ended, a
+    fact has happened. -#}
+{% macro note_passed_moments() -%}
+    {%- if execute and is_by_change() -%}
+    {%- set passed -%}
+        select stored.case_id
+        from {{ clock() }} as clock
+        inner join {{ this }} as stored
+            on
+                clock.region_code = stored.region_code
+                and clock.as_of >= stored.next_change_at
+    {%- endset -%}
+    {{ note_cases(passed) }}
+    {%- endif -%}
+{%- endmacro %}
+
+{#- Cases whose text has been read since: new ones mostly, that the build before found unread. -#}
+{% macro note_enriched_texts() -%}
+    {%- if execute and is_by_change() -%}
+    {%- set read -%}
+        select stored.case_id
+        from {{ this }} as stored
+        inner join {{ ref('int_case_records') }} as records on stored.case_id = records.case_id
+        inner join nlp.enrichments as enrichments on records.text_hash = enrichments.text_hash
+        inner join nlp.models as models
+            on enrichments.model_version = models.model_version and models.is_current
+        where stored.model_version is null
+    {%- endset -%}
+    {{ note_cases(read) }}
+    {%- endif -%}
+{%- endmacro %}
+
+{#- What operators decided about a case, as one value: another one means that something was decided. -#}
+{% macro corrections_key() -%}
+    md5(string_agg(
+        concat_ws('|', field_code, new_value, block_code, municipality_code),
+        '|' order by field_code
+    ))
+{%- endmacro %}
+
+{% macro note_corrected_cases() -%}
+    {%- if execute and is_by_change() -%}
+    {%- set decided -%}
+        select coalesce(stored.case_id, decided.case_id) as case_id
+        from (select * from {{ this }} where corrections_key is not null) as stored
+        full join (
+            select case_id, {{ corrections_key() }} as corrections_key
+            from {{ ref('int_case_corrections') }}
+            group by case_id
+        ) as decided
+            on stored.case_id = decided.case_id
+        where stored.corrections_key is distinct from decided.corrections_key
+    {%- endset -%}
+    {{ note_cases(decided) }}
+    {%- endif -%}
+{%- endmacro %}
+
+{#- Cases that have become duplicates, ceased to be or repeat another case now, and the cases that they
+    repeat, before and now. -#}
+{% macro note_moved_duplicates() -%}
+    {%- if execute and is_by_change() -%}
+    {%- set moved -%}
+        select unnest(array[
+            ledger.record_key, ledger.duplicate_of_case_id,
+            duplicates.case_id, duplicates.duplicate_of_case_id
+        ]) as case_id
+        from (select * from {{ this }} where duplicate_of_case_id is not null) as ledger
+        full join {{ ref('int_case_duplicates') }} as duplicates
+            on ledger.record_key = duplicates.case_id
+        where
+            (ledger.duplicate_of_case_id, ledger.duplicate_evidence)
+            is distinct from (duplicates.duplicate_of_case_id, duplicates.evidence)
+    {%- endset -%}
+    {{ note_cases(moved) }}
+    {%- endif -%}
+{%- endmacro %}
+
+{% macro get_incremental_by_change_sql(arg_dict) -%}
+    {%- set key = arg_dict['unique_key'] -%}
+    delete from {{ arg_dict['target_relation'] }}
+    where {{ key }} in (select redo.{{ key }} from {{ to_redo() }} as redo);
+    {{ get_insert_into_sql(arg_dict['target_relation'], arg_dict['temp_relation'], arg_dict['dest_columns']) }}
+{%- endmacro %}
+
+{% macro get_incremental_change_log_sql(arg_dict) -%}
+    delete from {{ arg_dict['target_relation'] }}
+    where found_at < {{ start_of_run() }} - interval '{{ log_days() }} days';
+    {{ get_insert_into_sql(arg_dict['target_relation'], arg_dict['temp_relation'], arg_dict['dest_columns']) }}
+{%- endmacro %}
+
+{#- Small tables that views stand on: their rows are replaced, the table stays, and so do the views. -#}
+{% macro get_incremental_in_place_sql(arg_dict) -%}
+    delete from {{ arg_dict['target_relation'] }};
+    {{ get_insert_into_sql(arg_dict['target_relation'], arg_dict['temp_relation'], arg_dict['dest_columns']) }}
+{%- endmacro %}
+
+{#- As a hook after the model: what it has taken in. -#}
+{% macro remember_state() -%}
+    {%- if execute and is_built_by_change() -%}
+    insert into audit.model_states as states
+        (model, relation, seen_at, rebuilt_at, fingerprint, as_of, known)
+    select
+        '{{ this.identifier }}',
+        '{{ this }}'::regclass,
+        '{{ run_started_at }}',
+        '{{ run_started_at }}',
+        current_setting('tsur.fingerprint'),
+        {% if config.get('meta', {}).get('by_moment') -%}
+        coalesce((select jsonb_object_agg(region_code, as_of) from {{ clock() }}), '{}'),
+        {%- else -%}
+        '{}',
+        {%- endif %}
+        {% if config.get('incremental_strategy') == 'change_log' -%}
+        (select known from audit.builds where invocation_id = '{{ invocation_id }}')
+        {%- else -%}
+        null
+        {%- endif %}
+    on conflict (model) do update set
+        relation = excluded.relation,
+        seen_at = excluded.seen_at,
+        rebuilt_at = case
+            when states.relation = excluded.relation then states.rebuilt_at
+            else excluded.rebuilt_at
+        end,
+        fingerprint = excluded.fingerprint,
+        as_of = excluded.as_of,
+        known = excluded.known
+    {%- endif -%}
+{%- endmacro %}
+
+{#- A table of an earlier build, without waiting for this one's. -#}
+{% macro as_built(name) -%}
+    intermediate.{{ name }}
+{%- endmacro %}

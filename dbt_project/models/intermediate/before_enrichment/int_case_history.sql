@@ -1,0 +1,16 @@
+{{ config(
+    materialized='incremental',
+    incremental_strategy='by_change',
+    unique_key='record_key',
+    pre_hook="{{ collect_redo('record_key') }}",
+    indexes=[
+        {'columns': ['record_key'], 'unique': true},
+        {'columns': ['region_code', 'case_native_id']},
+    ],
+) }}
+-- The histories of the federal platform as they were last told, by the number of their case.
+select
+    *,
+    {{ match_key('body') }} as body_key
+from {{ ref('stg_pos_history') }}
+where {{ is_redone_inside('record_key', 'record_key') }}

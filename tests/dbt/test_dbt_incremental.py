@@ -1,0 +1,347 @@
+"""Two weeks of daily builds give what one whole build gives, row for row, in every mart."""
+
+from __future__ import annotations
+
+import random
+from collections import defaultdict
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import psycopg
+import pytest
+from dbt_runs import Dbt, Query
+from psycopg.types.json import Jsonb
+from raw_rows import SOURCE_OF_TABLE, RawRows, record_key, text_hash
+from test_dbt_reference import land
+
+from ingestion.sandbox.truth import write_truth
+from ingestion.sandbox.world import build_world
+from stack.database import Warehouse
+from tests.reference.marts_reference import Reference
+
+pytestmark = [pytest.mark.server, pytest.mark.slow]
+
+DAYS = 14
+CASES = 900
+AS_OF = datetime.fromisoformat("2026-03-01T06:00:00+03:00")
+# The moment stands in the table of regions: with another variable dbt would read the project anew.
+NO_MOMENT = ("--vars", "{as_of: {}}")
+MODELS = ("--exclude-resource-type", "test", "unit_test", "seed")
+BY_CHANGE = ("--select", "config.incremental_strategy:by_change", "int_case_changes")
+# What these read and is made as a whole each time.
+BETWEEN = ("int_region_clock", "int_case_duplicates", "int_body_names")
+CASE_TABLES = {"pos_messages", "municipal_register", "open311_requests", "vk_posts", "vk_comments"}
+BLOCKS = ("ZHKH", "DOROGI", "ZDRAV", "unknown")
+
+Row = tuple[Any, ...]
+
+
+@dataclass
+class Deliveries:
+    """What the sources hand out on each day, in an order that nobody would choose."""
+
+    days: dict[int, list[Row]] = field(default_factory=lambda: defaultdict(list))
+
+    @classmethod
+    def of(cls, rows: list[Row], chance: random.Random) -> Deliveries:
+        """Most of a record's story is known on day 0; the rest comes late, shuffled and changed."""
+        made = cls()
+        for row in rows:
+            table, record = row[0], row[6].obj
+            day = 0 if chance.random() < 0.7 else chance.randint(1, DAYS)
+            if table in CASE_TABLES and chance.random() < 0.2:
+                earlier = {**record, "closed_at": None, "is_closed": False, "rating": None}
+                if chance.random() < 0.3:
+                    earlier["topic"] = "Прочее"
+                    earlier["text"] = f"Черновик: {record.get('text') or ''}"
+                made.days[0].append(_changed(row, earlier, chance))
+                day = max(day, 1)
+            made.days[day].append(row)
+            if chance.random() < 0.03 and day < DAYS:
+                gone = chance.randint(day + 1, DAYS)
+                made.days[gone].append(_changed(row, record, chance, is_deleted=True))
+                if chance.random() < 0.4 and gone < DAYS:
+                    made.days[DAYS].append(_changed(row, record, chance))
+        for listed in made.days.values():
+            chance.shuffle(listed)
+        return made
+
+
+def _changed(
+    row: Row, record: dict[str, Any], chance: random.Random, *, is_deleted: bool = False
+) -> Row:
+    return (*row[:6], Jsonb(record), chance.randbytes(32), row[8], is_deleted)
+
+
+class Ledger:
+    """Loads as the loader leaves them."""
+
+    def __init__(self, warehouse: Warehouse) -> None:
+        self._url = warehouse.url("loader")
+
+    def land(self, rows: list[Row], outcome: str = "success") -> list[int]:
+        """One load a table and region; their numbers."""
+        by_load: dict[tuple[str, str], list[Row]] = defaultdict(list)
+        for row in rows:
+            by_load[row[0], row[3]].append(row[1:])
+        with psycopg.connect(self._url) as connection:
+            return [
+                self._load(connection, table, region, some, outcome)
+                for (table, region), some in by_load.items()
+            ]
+
+    @staticmethod
+    def _load(
+        connection: psycopg.Connection, table: str, region: str, rows: list[Row], outcome: str
+    ) -> int:
+        found = connection.execute(
+            "insert into ops.loads (run_id, source_code, entity, region_code, finished_at, outcome)"
+            " values ('daily', %(source)s, %(table)s, %(region)s,"
+            " case when %(outcome)s <> 'running' then now() end, %(outcome)s) returning load_id",
+            {
+                "source": SOURCE_OF_TABLE[table],
+                "table": table,
+                "region": region,
+                "outcome": outcome,
+            },
+        ).fetchone()
+        assert found is not None
+        statement = (
+            f"copy raw.{table} (record_key, source_code, region_code, native_id, payload, record,"
+            " payload_hash, observed_at, is_deleted, load_id) from stdin"
+        )
+        with connection.cursor() as cursor, cursor.copy(statement) as copy:
+            for row in rows:
+                copy.write_row((*row, found[0]))
+        return int(found[0])
+
+    def end(self, loads: list[int]) -> None:
+        with psycopg.connect(self._url) as connection:
+            connection.execute(
+                "update ops.loads set outcome = 'success', finished_at = now()"
+                " where load_id = any(%s)",
+                [loads],
+            )
+
+    def withdraw(self, load: int, table: str) -> int:
+        """Set the rows of a load aside; how many."""
+        with psycopg.connect(self._url) as connection:
+            connection.execute(
+                "update ops.loads set withdrawn_at = now(), withdrawn_by = 'test',"
+                " withdrawn_reason = 'test' where load_id = %s",
+                [load],
+            )
+            found = connection.execute(
+                f"select raw.set_aside(%s, %s, array(select raw_id from raw.{table}"
+                " where load_id = %s), 'withdrawn')",
+                [table, load, load],
+            ).fetchone()
+        assert found is not None
+        return int(found[0])
+
+    def erase(self, table: str, key: Any) -> int:
+        """Redact every version of a record, as an erasure does."""
+        with psycopg.connect(self._url) as connection:
+            erasure = connection.execute(
+                "insert into ops.erasures (basis, requested_by, reason)"
+                " values ('request', 'test', 'test') returning erasure_id"
+            ).fetchone()
+            assert erasure is not None
+            found = connection.execute(
+                f"select ops.redact(%s, %s, array(select raw_id from raw.{table}"
+                " where record_key = %s), array['text', 'address', 'reply_text'],"
+                " '{}'::jsonb)",
+                [erasure[0], table, key],
+            ).fetchone()
+        assert found is not None
+        return int(found[0])
+
+
+def read_texts(url: str, version: str, share: float) -> None:
+    """Some of the texts that wait are read: a block follows from the hash of a text."""
+    with psycopg.connect(url) as connection:
+        connection.execute("update nlp.models set is_current = model_version = %s", [version])
+        connection.execute(
+            "insert into nlp.models (model_version, created_at, is_current, metrics)"
+            " values (%s, now(), true, '{}') on conflict do nothing",
+            [version],
+        )
+        connection.execute(
+            """
+            insert into nlp.enrichments
+                (text_hash, model_version, masked_text, block_code, block_probability, enriched_at)
+            select
+                text_hash,
+                %(version)s,
+                'текст ' || left(text_hash, 6),
+                (%(blocks)s::text[])[1 + get_byte(decode(text_hash, 'hex'), 0) %% 4],
+                get_byte(decode(text_hash, 'hex'), 1) / 256.0,
+                now()
+            from intermediate.int_texts
+            where get_byte(decode(text_hash, 'hex'), 2) < 256 * %(share)s
+            on conflict do nothing
+            """,
+            {"version": version, "blocks": list(BLOCKS), "share": share},
+        )
+
+
+@pytest.fixture(scope="module")
+def two_weeks(
+    warehouse: Warehouse, dbt: Dbt, query: Query, tmp_path_factory: pytest.TempPathFactory
+) -> list[str]:
+    """The marts after fourteen daily builds stand in the schema `daily`; those of a whole one in
+    theirs. Hands out the names of the relations."""
+    chance = random.Random(5)
+    folder = tmp_path_factory.mktemp("truth")
+    write_truth(build_world(seed=11, as_of=AS_OF, cases=CASES), folder)
+    collected = RawRows()
+    reference = Reference(folder, AS_OF, {})
+    land(collected, reference, reference.records)
+    deliveries = Deliveries.of(list(collected.rows), chance)
+    ledger = Ledger(warehouse)
+    transformer = warehouse.url("transformer")
+
+    def moment(day: int) -> None:
+        with psycopg.connect(transformer) as connection:
+            connection.execute(
+                "update reference.regions set as_of = %s",
+                [AS_OF.astimezone(UTC) - timedelta(days=DAYS - day)],
+            )
+
+    def build(*selection: str) -> None:
+        dbt("build", "--quiet", *MODELS, *selection, *NO_MOMENT)
+
+    dbt("seed", "--quiet", *NO_MOMENT)
+    ledger.land(deliveries.days[0])
+    moment(0)
+    build("--select", "tag:before_enrichment")
+    read_texts(transformer, "first", 0.8)
+    build("--select", "tag:after_enrichment")
+
+    late: list[int] = []
+    for day in range(1, DAYS + 1):
+        rows = deliveries.days[day]
+        half = len(rows) // 2
+        ledger.land(rows[:half])
+        if day in (3, 8):
+            late += ledger.land(rows[half:], "running")
+        else:
+            ledger.land(rows[half:])
+        if day == 5:
+            ledger.end(late)
+        if day == 6:
+            assert withdrawn(ledger, query, "pos_messages") > 0
+            assert withdrawn(ledger, query, "vk_comments") > 0
+            assert withdrawn(ledger, query, "pos_history") > 0
+        if day == 7:
+            erased = [row for row in deliveries.days[0] if row[0] in CASE_TABLES][:25]
+            assert all(ledger.erase(row[0], row[1]) for row in erased)
+        if day == 10:
+            ledger.end(late)
+        moment(day)
+        if day == 9:
+            # Somebody builds a part by hand; the rest is made up for the day after.
+            build("--select", "int_case_changes", "int_case_cards", "int_case_records")
+            continue
+        if day == 12:
+            read_texts(transformer, "second", 0.9)
+        elif day % 4 == 0:
+            read_texts(transformer, "first", 1)
+        build(*BY_CHANGE, *BETWEEN)
+    build()
+    relations = [
+        f"{schema}.{name}"
+        for schema, name in query(
+            "select table_schema, table_name from information_schema.tables"
+            " where table_schema in ('marts', 'marts_public') order by 1, 2"
+        )
+    ]
+    with psycopg.connect(
+        warehouse.admin_url, dbname=warehouse.database, autocommit=True
+    ) as connection:
+        connection.execute("create schema daily authorization tsur_transformer")
+    with psycopg.connect(transformer, autocommit=True) as connection:
+        for name in relations:
+            copy = name.replace(".", "_")
+            connection.execute(f"create table daily.{copy} as table {name}")
+    build("--full-refresh")
+    return relations
+
+
+def withdrawn(ledger: Ledger, query: Query, table: str) -> int:
+    """Withdraw the newest daily load of a table; how many rows left it."""
+    [(load,)] = query(
+        f"select max(loads.load_id) from raw.{table} inner join ops.loads using (load_id)"
+        " where loads.run_id = 'daily' and loads.outcome = 'success'"
+    )
+    return ledger.withdraw(load, table)
+
+
+def columns_of(query: Query, relation: str) -> str:
+    """Every column but those that tell of the build itself."""
+    schema, name = relation.split(".")
+    found = query(
+        "select string_agg(quote_ident(column_name), ', ' order by ordinal_position)"
+        f" from information_schema.columns where table_schema = '{schema}'"
+        f" and table_name = '{name}'"
+    )
+    return str(found[0][0])
+
+
+def test_fourteen_daily_builds_give_what_one_whole_build_gives(
+    two_weeks: list[str], query: Query
+) -> None:
+    different = {}
+    for relation in two_weeks:
+        columns = columns_of(query, relation)
+        daily = f"select {columns} from daily.{relation.replace('.', '_')}"
+        whole = f"select {columns} from {relation}"
+        [(extra, missing)] = query(
+            f"select (select count(*) from ({daily} except all {whole}) as t),"
+            f" (select count(*) from ({whole} except all {daily}) as t)"
+        )
+        if extra or missing:
+            different[relation] = (extra, missing)
+    assert different == {}
+
+
+def test_the_two_weeks_left_no_mart_empty_that_cases_fill(
+    two_weeks: list[str], query: Query
+) -> None:
+    filled = [name for name in two_weeks if query(f"select 1 from {name} limit 1")]
+    assert {"marts.fct_appeals", "marts.fct_deadlines", "marts.mart_deadline_compliance"} <= {
+        *filled
+    }
+    assert len(filled) > len(two_weeks) / 2
+
+
+def test_a_daily_build_makes_anew_only_what_has_changed(
+    two_weeks: list[str], warehouse: Warehouse, dbt: Dbt, query: Query
+) -> None:
+    """The transaction that wrote a row is told by the row: rows of other cases keep theirs."""
+    build = ("build", "--quiet", *MODELS, *BY_CHANGE, *NO_MOMENT)
+    dbt(*build)
+    before = dict(query("select case_id, xmin::text from intermediate.int_verdicts"))
+    [(key, region, native)] = query(
+        "select m.record_key, m.region_code, m.native_id from raw.pos_messages as m"
+        " inner join intermediate.int_verdicts as v on m.record_key = v.case_id limit 1"
+    )
+    assert key == record_key("pos", region, "pos_messages", native)
+    rows = RawRows()
+    rows.add(
+        "pos_messages",
+        region,
+        native,
+        kind="appeal",
+        received_at="2026-02-01T10:00:00+03:00",
+        text="Совсем другой текст",
+    )
+    Ledger(warehouse).land(rows.rows)
+    dbt(*build)
+    after = dict(query("select case_id, xmin::text from intermediate.int_verdicts"))
+    assert {case for case in after if after[case] != before.get(case)} == {key}
+    [(hashed,)] = query(
+        f"select text_hash from intermediate.int_case_records where case_id = '{key}'"
+    )
+    assert hashed == text_hash("Совсем другой текст")
