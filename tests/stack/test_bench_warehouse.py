@@ -353,11 +353,11 @@ def test_with_room_enough_all_cases_are_measured() -> None:
 
 
 def test_where_the_disk_is_short_fewer_cases_are_measured() -> None:
-    fewer = fitting(500_000, 20 * GIGABYTE, is_doubled=True)
+    fewer = fitting(500_000, 10 * GIGABYTE, is_doubled=True)
     assert 0 < fewer < 500_000
     assert fewer % FEWEST_CASES == 0
     # Growth doubles the history: without it there is room for twice as many.
-    assert fitting(500_000, 20 * GIGABYTE, is_doubled=False) >= 2 * fewer
+    assert fitting(500_000, 10 * GIGABYTE, is_doubled=False) >= 2 * fewer
 
 
 def test_a_disk_without_room_is_refused_with_what_it_would_take() -> None:
