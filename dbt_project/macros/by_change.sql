@@ -4,7 +4,7 @@
     has taken in. -#}
 
 {% macro is_built_by_change() -%}
-    {{ return(config.get('incremental_strategy') in ('by_change', 'change_log')) }}
+    {{ return(config.get('incremental_strategy') in ('by_change', 'change_log', 'in_place')) }}
 {%- endmacro %}
 
 {#- Whether this build makes only some rows anew; in models in place of `is_incremental`, which would
@@ -50,7 +50,7 @@
             {%- for name in ['int_case_records', 'int_case_cards', 'int_case_history'] %}
             and to_regclass('{{ as_built(name) }}') is not null
             {%- endfor %}
-            {%- else %}
+            {%- elif config.get('incremental_strategy') == 'by_change' %}
             and own.seen_at >= (
                 select log.rebuilt_at from audit.model_states as log
                 where log.model = 'int_case_changes'
@@ -80,7 +80,9 @@
     and the seeds as dbt has read them, and the register of bodies when the run began. The others follow
     the log, so that what was read before and after the enrichment is told by one moment. -#}
 {% macro fingerprint() -%}
-    {%- if config.get('incremental_strategy') == 'change_log' -%}
+    {%- if config.get('incremental_strategy') == 'in_place' -%}
+        '{{ model.checksum.checksum }}'
+    {%- elif config.get('incremental_strategy') == 'change_log' -%}
         {%- set parts = [
             env_var('TSUR_DBT_MACROS', ''), var('calendar_first_date'), var('calendar_last_date'),
             var('epidemic_days_are_working') | string
@@ -280,9 +282,13 @@
     select
         '{{ this.identifier }}',
         '{{ this }}'::regclass,
-        '{{ run_started_at }}',
-        '{{ run_started_at }}',
+        {{ taken_in() }},
+        {{ start_of_run() }},
+        {% if config.get('incremental_strategy') == 'in_place' -%}
+        {{ fingerprint() }},
+        {%- else -%}
         current_setting('tsur.fingerprint'),
+        {%- endif %}
         {% if config.get('meta', {}).get('by_moment') -%}
         coalesce((select jsonb_object_agg(region_code, as_of) from {{ clock() }}), '{}'),
         {%- else -%}
@@ -304,6 +310,31 @@
         as_of = excluded.as_of,
         known = excluded.known
     {%- endif -%}
+{%- endmacro %}
+
+{#- Until when a model has taken in what was found: as far as those before it have. -#}
+{% macro taken_in() -%}
+    {%- set before, names = [model.unique_id], [] -%}
+    {%- for unique_id in before -%}
+        {%- for parent in graph.nodes.get(unique_id, {}).get('depends_on', {}).get('nodes', []) -%}
+            {%- if parent not in before -%}
+                {%- do before.append(parent) -%}
+                {%- set strategy = graph.nodes.get(parent, {}).get('config', {}).get('incremental_strategy') -%}
+                {%- if strategy == 'by_change' -%}
+                    {%- do names.append("'" ~ graph.nodes[parent].name ~ "'") -%}
+                {%- endif -%}
+            {%- endif -%}
+        {%- endfor -%}
+    {%- endfor -%}
+    least(
+        {{ start_of_run() }}
+        {%- if names %},
+        (
+            select min(earlier.seen_at) from audit.model_states as earlier
+            where earlier.model in ({{ names | sort | join(', ') }})
+        )
+        {%- endif %}
+    )
 {%- endmacro %}
 
 {#- A table of an earlier build, without waiting for this one's. -#}
