@@ -46,7 +46,7 @@
             and own.relation = to_regclass('{{ this }}')
             and own.fingerprint = {{ fingerprint() }}
             {%- if config.get('incremental_strategy') == 'change_log' %}
-            and own.known is not null
+            and own.known ? 'withdrawn_loads'
             {%- for name in ['int_case_records', 'int_case_cards', 'int_case_history'] %}
             and to_regclass('{{ as_built(name) }}') is not null
             {%- endfor %}

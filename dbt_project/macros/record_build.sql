@@ -21,6 +21,10 @@ values (
             from raw.bodies
             order by record_key asc, raw_id desc
         ) as newest
+    ), 'withdrawn_loads', (
+        select coalesce(range_agg(int8range(load_id, load_id + 1)), '{}')
+        from ops.loads
+        where withdrawn_at is not null
     )),
     array[{{ names | sort | join(', ') }}]
 )

@@ -28,7 +28,7 @@
     with known as (
         select
             (known ->> 'loads')::int8multirange as loads,
-            (known ->> 'withdrawn')::bigint as withdrawn
+            (known ->> 'withdrawn_loads')::int8multirange as withdrawn_loads
         from audit.model_states
         where model = 'int_case_changes'
     ),
@@ -52,7 +52,17 @@
             union
         {%- endfor %}
         select record_key from {{ withdrawn_rows }}
-        where withdrawn_row_id > (select known.withdrawn from known)
+        where
+            withdrawn_load_id = any(
+                array(
+                    select loads.load_id
+                    from {{ loads }} as loads
+                    cross join known
+                    where
+                        loads.withdrawn_at is not null
+                        and not known.withdrawn_loads @> loads.load_id
+                )
+            )
         union
         select record_key from redacted
     ),
