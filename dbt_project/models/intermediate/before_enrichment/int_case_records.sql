@@ -142,6 +142,9 @@ select
     -- content
     full_text as message_text,
     full_reply as reply_text,
+    case
+        when btrim(full_reply) <> '' then encode(sha256(convert_to(full_reply, 'UTF8')), 'hex')
+    end as reply_hash,
     -- Of an erased text the hashes are kept: it finds its block and its duplicates as before.
     case
         when btrim(full_text) <> '' then encode(sha256(convert_to(full_text, 'UTF8')), 'hex')

@@ -5,15 +5,9 @@ with cases as (
     select
         case_id,
         text_hash,
-        normalised_text_hash
-    from {{ ref('int_cases') }}
-),
-
-replies as (
-    select
-        case_id,
+        normalised_text_hash,
         reply_hash
-    from {{ ref('int_case_replies') }}
+    from {{ ref('int_case_records') }}
 ),
 
 models as (
@@ -41,7 +35,7 @@ select
     text_signals.has_prosecutor,
     text_signals.has_president,
     text_signals.tone,
-    replies.reply_hash,
+    cases.reply_hash,
     reply_signals.skeleton_hash,
     reply_signals.has_action,
     reply_signals.has_date,
@@ -51,5 +45,4 @@ select
     reply_signals.promised_date
 from cases
 left join text_signals on cases.text_hash = text_signals.text_hash
-left join replies on cases.case_id = replies.case_id
-left join reply_signals on replies.reply_hash = reply_signals.reply_hash
+left join reply_signals on cases.reply_hash = reply_signals.reply_hash
