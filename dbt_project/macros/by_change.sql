@@ -99,7 +99,7 @@
             select log.fingerprint from audit.model_states as log
             where log.model = 'int_case_changes'
         ), '')
-        || ' {{ model.checksum.checksum }}'
+        || ' {{ local_md5(model.checksum.checksum ~ tojson(model.columns) ~ tojson(model.constraints)) }}'
         {%- if config.get('meta', {}).get('by_enrichment') %}
         || (
             select coalesce(' ' || string_agg(model_version, ' ' order by model_version), '')
@@ -111,7 +111,7 @@
 
 {#- As a hook before the model: the keys whose rows it makes anew, and what it follows from, taken before
     anything is read. Does nothing where the model is built as a whole. -#}
-{% macro collect_redo(key='case_id', name=none) -%}
+{% macro collect_redo(key='case_id', name=none, also=none) -%}
     {%- if execute -%}
     select set_config('tsur.fingerprint', {{ fingerprint() }}, true)
     {%- if is_by_change() %};
@@ -122,7 +122,11 @@
         {{ key }} is not null
         and found_at > (
             select seen_at from audit.model_states where model = '{{ this.identifier }}'
-        );
+        )
+    {%- if also %}
+    union
+    {{ also }}
+    {%- endif %};
     analyze {{ to_redo() }}
     {%- endif -%}
     {%- endif -%}
@@ -139,6 +143,11 @@
 {#- As a hook after it: they are in the log, and nothing else keeps them. -#}
 {% macro forget_redacted_records() -%}
     {%- if execute -%}delete from ops.redacted_records where is_taken{%- endif -%}
+{%- endmacro %}
+
+{#- What waits past its term is measured up to the report's moment, and that has moved. -#}
+{% macro still_overdue() -%}
+    select case_id from {{ this }} where deadline_status = 'overdue_open'
 {%- endmacro %}
 
 {#- The temporary table of the keys of this build. -#}

@@ -1,3 +1,14 @@
+{{ config(
+    materialized='incremental',
+    incremental_strategy='by_change',
+    unique_key='case_id',
+    pre_hook="{{ collect_redo(also=still_overdue()) }}",
+    indexes=[
+        {'columns': ['case_id']},
+        {'columns': ['deadline_status']},
+    ],
+    meta={'by_moment': true},
+) }}
 -- The cycles that a rating of a month or a quarter rests on: their term ended in the period and not
 -- later than the report. One row a cycle and kind of period.
 with deadlines as (
@@ -8,6 +19,7 @@ with deadlines as (
         and deadline_status in ('on_time', 'late', 'overdue_open')
         and due_at <= as_of
         and body_code is not null
+        and {{ is_redone('case_id') }}
 ),
 
 cases as (
@@ -17,8 +29,8 @@ cases as (
         rating,
         questions_raised,
         questions_answered
-    from {{ ref('int_cases') }}
-    where not is_deleted and not is_deleted_at_source
+    from {{ ref('int_case_records') }}
+    where not is_deleted and not is_deleted_at_source and {{ is_redone('case_id') }}
 ),
 
 attributes as (
@@ -26,6 +38,7 @@ attributes as (
         case_id,
         block_code
     from {{ ref('int_case_attributes') }}
+    where {{ is_redone('case_id') }}
 ),
 
 rated_regions as (

@@ -99,6 +99,7 @@ select
         when spans.is_first_cycle then coalesce(spans.opened_at, cases.received_at)
         else spans.opened_at
     end as opened_at,
+    cases.received_at,
     spans.registered_at,
     coalesce(
         spans.answered_at, spans.ended_at, case when spans.is_last_cycle then cases.closed_at end

@@ -276,6 +276,7 @@ termed as (
             as forwarding_due_at,
         case when living.forwarded_at <= living.as_of then living.forwarded_at end as forwarded_at,
         living.excluded_at,
+        living.received_at,
         living.forwarded_at as ever_forwarded_at
     from living
     left join ruled_terms
@@ -546,6 +547,7 @@ select
     charged_bodies.forwarding_body_code,
     -- the next moment at which any of this is told anew
     least(
+        case when judged.received_at >= judged.as_of then judged.received_at end,
         case when judged.opened_at >= judged.as_of then judged.opened_at end,
         case when judged.closed_at >= judged.as_of then judged.closed_at end,
         case when judged.excluded_at >= judged.as_of then judged.excluded_at end,

@@ -1,16 +1,22 @@
 {{ config(
+    materialized='incremental',
+    incremental_strategy='by_change',
+    unique_key='case_id',
+    on_schema_change='fail',
+    pre_hook="{{ collect_redo() }}",
     indexes=[
         {'columns': ['event_id'], 'unique': true},
         {'columns': ['case_id', 'occurred_at']},
-    ]
+    ],
 ) }}
 with events as (
     select * from {{ ref('int_case_events') }}
+    where {{ is_redone('case_id') }}
 ),
 
 ledger as (
     select * from {{ ref('int_case_ledger') }}
-    where case_id is not null
+    where case_id is not null and {{ is_redone('case_id') }}
 )
 
 select

@@ -1,4 +1,13 @@
-{{ config(indexes=[{'columns': ['case_id', 'cycle_no'], 'unique': true}]) }}
+{{ config(
+    materialized='incremental',
+    incremental_strategy='by_change',
+    unique_key='case_id',
+    pre_hook="{{ collect_redo() }}",
+    indexes=[
+        {'columns': ['case_id', 'cycle_no'], 'unique': true},
+    ],
+    meta={'by_moment': true},
+) }}
 -- Every handling that was answered by the report's moment, and whether the case came back after it.
 -- Withdrawn and rejected handlings have no answer (DOMAIN 5.1).
 with cycles as (
@@ -7,14 +16,15 @@ with cycles as (
         lead(opened_at) over (partition by case_id order by cycle_no) as next_opened_at,
         count(*) over (partition by case_id) as known_cycles
     from {{ ref('int_deadlines') }}
+    where {{ is_redone('case_id') }}
 ),
 
 cases as (
     select
         case_id,
         is_reopened
-    from {{ ref('int_cases') }}
-    where not is_deleted and not is_deleted_at_source
+    from {{ ref('int_case_records') }}
+    where not is_deleted and not is_deleted_at_source and {{ is_redone('case_id') }}
 )
 
 select

@@ -1,8 +1,20 @@
+{{ config(
+    materialized='incremental',
+    incremental_strategy='by_change',
+    unique_key='case_id',
+    pre_hook="{{ collect_redo() }}",
+    indexes=[
+        {'columns': ['case_id']},
+        {'columns': ['region_code', 'month_date']},
+    ],
+    meta={'by_moment': true},
+) }}
 -- What the fast track is measured by (DOMAIN 5.7): every case in the month in which it was filed, and
 -- every handling under a fast norm in the month in which that norm ended. The norm is the one of the
 -- day of filing, without extensions: a fast track that was prolonged is none.
 with filed as (
-    select * from {{ ref('int_filed_cases') }}
+    select * from {{ ref('int_case_filings') }}
+    where {{ is_redone('case_id') }}
 ),
 
 cases as (
@@ -10,7 +22,8 @@ cases as (
         case_id,
         regime_code,
         is_fast_track
-    from {{ ref('int_cases') }}
+    from {{ ref('int_case_records') }}
+    where {{ is_redone('case_id') }}
 ),
 
 attributes as (
@@ -18,6 +31,7 @@ attributes as (
         case_id,
         is_fast_track_eligible
     from {{ ref('int_case_attributes') }}
+    where {{ is_redone('case_id') }}
 ),
 
 rules as (
@@ -32,6 +46,7 @@ deadlines as (
         and coalesce(is_opened, true)
         and original_due_at <= as_of
         and not (is_closed and closed_at is null)
+        and {{ is_redone('case_id') }}
 ),
 
 -- Only where a fast norm was in force on the day of filing could a case go the fast way.

@@ -1,130 +1,18 @@
-{{ config(
-    indexes=[
-        {'columns': ['case_id'], 'unique': true},
-        {'columns': ['region_code', 'topic_code', 'object_key']},
-    ]
-) }}
--- Every case that had been filed by the report's moment, with what tells whether another one is about
--- the same thing, and with its first and last answer. Duplicates, deleted, withdrawn and rejected
--- cases are out (DOMAIN 5.1).
-with cases as (
+{{ config(materialized='view') }}
+-- The cases filed by the report's moment, with that moment.
+with filings as (
+    select * from {{ ref('int_case_filings') }}
+),
+
+clock as (
     select
-        case_id,
         region_code,
-        source_code,
-        channel_code,
-        kind,
-        received_at,
-        received_date,
-        applicant_key,
-        body_key,
-        normalised_text_hash,
-        time_zone,
         as_of
-    from {{ ref('int_cases') }}
-    where
-        not is_deleted
-        and not is_deleted_at_source
-        and received_at <= as_of
-),
-
-cycles as (
-    select
-        case_id,
-        cycle_no,
-        due_at,
-        exclusion_code,
-        -- Closed at a time that nobody knows is closed all the same.
-        (not is_closed or coalesce(closed_at > as_of, false)) and exclusion_code is null as is_open
-    from {{ ref('int_deadlines') }}
-    where coalesce(is_opened, true)
-),
-
-attributes as (
-    select * from {{ ref('int_case_attributes') }}
-),
-
-objects as (
-    select * from {{ ref('int_case_objects') }}
-),
-
-resolutions as (
-    select * from {{ ref('int_resolutions') }}
-),
-
-body_names as (
-    select * from {{ ref('int_body_names') }}
-),
-
-answers as (
-    select * from {{ ref('int_answered_cycles') }}
-),
-
-handled as (
-    select
-        case_id,
-        (array_agg(due_at order by cycle_no))[1] as first_due_at,
-        (array_agg(is_open order by cycle_no desc))[1] as is_open
-    from cycles
-    group by case_id
-    having bool_or(exclusion_code is null)
-),
-
-answered as (
-    select
-        case_id,
-        count(*) as answered_cycles,
-        (array_agg(answered_at order by cycle_no))[1] as first_answered_at,
-        (array_agg(answered_date order by cycle_no))[1] as first_answered_date,
-        (array_agg(body_code order by cycle_no))[1] as first_answered_by,
-        (array_agg(answered_at order by cycle_no desc))[1] as last_answered_at,
-        (array_agg(answered_date order by cycle_no desc))[1] as last_answered_date,
-        (array_agg(body_code order by cycle_no desc))[1] as last_answered_by
-    from answers
-    group by case_id
+    from {{ ref('int_region_clock') }}
 )
 
 select
-    cases.case_id,
-    cases.region_code,
-    cases.source_code,
-    cases.channel_code,
-    -- An account of a social network tells nothing of the person whom other channels know.
-    cases.kind in ('post', 'comment') as is_public,
-    cases.received_at,
-    cases.received_date,
-    cases.applicant_key,
-    cases.normalised_text_hash,
-    cases.time_zone,
-    cases.as_of,
-    attributes.block_code,
-    attributes.topic_code,
-    attributes.municipality_code,
-    body_names.body_code,
-    objects.object_kind,
-    objects.object_key,
-    objects.house_key,
-    objects.cell_row,
-    objects.cell_column,
-    objects.latitude,
-    objects.longitude,
-    objects.street_name,
-    handled.first_due_at,
-    handled.is_open,
-    coalesce(answered.answered_cycles, 0) as answered_cycles,
-    answered.first_answered_at,
-    answered.first_answered_date,
-    answered.first_answered_by,
-    answered.last_answered_at,
-    answered.last_answered_date,
-    answered.last_answered_by,
-    -- What a body says it did, it says with its last answer.
-    answered.case_id is not null and coalesce(resolutions.is_solved, false) as is_solved
-from cases
-inner join handled on cases.case_id = handled.case_id
-inner join attributes on cases.case_id = attributes.case_id
-inner join objects on cases.case_id = objects.case_id
-left join resolutions on attributes.resolution_code = resolutions.resolution_code
-left join answered on cases.case_id = answered.case_id
-left join body_names
-    on cases.region_code = body_names.region_code and cases.body_key = body_names.body_key
+    filings.*,
+    clock.as_of
+from filings
+left join clock on filings.region_code = clock.region_code
