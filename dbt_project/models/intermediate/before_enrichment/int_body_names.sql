@@ -96,7 +96,8 @@ met as (
     group by region_code, body
 ),
 
-counted as (
+-- Materialized: the condition of the next step would be computed for every row of what is counted.
+counted as materialized (
     select
         region_code,
         body_name,
