@@ -51,9 +51,12 @@
             and to_regclass('{{ as_built(name) }}') is not null
             {%- endfor %}
             {%- elif config.get('incremental_strategy') == 'by_change' %}
-            and own.seen_at >= (
-                select log.rebuilt_at from audit.model_states as log
-                where log.model = 'int_case_changes'
+            and exists (select from audit.model_states where model = 'int_case_changes')
+            and not exists (
+                select from audit.model_states as earlier
+                where
+                    earlier.model in ({{ models_before() }})
+                    and earlier.rebuilt_at > own.built_at
             )
             and own.seen_at > {{ start_of_run() }} - interval '{{ log_days() }} days'
             {%- endif %}
@@ -287,11 +290,16 @@
 {% macro remember_state() -%}
     {%- if execute and is_built_by_change() -%}
     insert into audit.model_states as states
-        (model, relation, seen_at, rebuilt_at, fingerprint, as_of, known)
+        (model, relation, seen_at, built_at, rebuilt_at, fingerprint, as_of, known)
     select
         '{{ this.identifier }}',
         '{{ this }}'::regclass,
-        {{ taken_in() }},
+        -- It can only have taken in what those before it have.
+        least({{ start_of_run() }}, (
+            select min(earlier.seen_at) from audit.model_states as earlier
+            where earlier.model in ({{ models_before() }}) and earlier.model <> 'int_case_changes'
+        )),
+        {{ start_of_run() }},
         {{ start_of_run() }},
         {% if config.get('incremental_strategy') == 'in_place' -%}
         {{ fingerprint() }},
@@ -311,6 +319,7 @@
     on conflict (model) do update set
         relation = excluded.relation,
         seen_at = excluded.seen_at,
+        built_at = excluded.built_at,
         rebuilt_at = case
             when states.relation = excluded.relation then states.rebuilt_at
             else excluded.rebuilt_at
@@ -321,29 +330,21 @@
     {%- endif -%}
 {%- endmacro %}
 
-{#- Until when a model has taken in what was found: as far as those before it have. -#}
-{% macro taken_in() -%}
+{#- The models built by changes that this one follows from, as SQL literals. -#}
+{% macro models_before() -%}
     {%- set before, names = [model.unique_id], [] -%}
     {%- for unique_id in before -%}
         {%- for parent in graph.nodes.get(unique_id, {}).get('depends_on', {}).get('nodes', []) -%}
             {%- if parent not in before -%}
                 {%- do before.append(parent) -%}
-                {%- set strategy = graph.nodes.get(parent, {}).get('config', {}).get('incremental_strategy') -%}
-                {%- if strategy == 'by_change' -%}
-                    {%- do names.append("'" ~ graph.nodes[parent].name ~ "'") -%}
+                {%- set node = graph.nodes.get(parent, {}) -%}
+                {%- if node.get('config', {}).get('incremental_strategy') in ('by_change', 'change_log') -%}
+                    {%- do names.append("'" ~ node.name ~ "'") -%}
                 {%- endif -%}
             {%- endif -%}
         {%- endfor -%}
     {%- endfor -%}
-    least(
-        {{ start_of_run() }}
-        {%- if names %},
-        (
-            select min(earlier.seen_at) from audit.model_states as earlier
-            where earlier.model in ({{ names | sort | join(', ') }})
-        )
-        {%- endif %}
-    )
+    {{ (names or ["''"]) | sort | join(', ') }}
 {%- endmacro %}
 
 {#- A table of an earlier build, without waiting for this one's. -#}

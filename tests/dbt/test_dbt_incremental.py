@@ -170,13 +170,20 @@ def read_texts(url: str, version: str, share: float) -> None:
         connection.execute(
             """
             insert into nlp.enrichments
-                (text_hash, model_version, masked_text, block_code, block_probability, enriched_at)
+                (text_hash, model_version, masked_text, block_code, block_probability,
+                 municipality_codes, enriched_at)
             select
                 text_hash,
                 %(version)s,
                 'текст ' || left(text_hash, 6),
                 (%(blocks)s::text[])[1 + get_byte(decode(text_hash, 'hex'), 0) %% 4],
                 get_byte(decode(text_hash, 'hex'), 1) / 256.0,
+                array[(
+                    select (array_agg(municipality_code order by municipality_code))
+                        [length(%(version)s)]
+                    from reference.municipalities as places
+                    where places.region_code = int_texts.region_code
+                )],
                 now()
             from intermediate.int_texts
             where get_byte(decode(text_hash, 'hex'), 2) < 256 * %(share)s

@@ -18,6 +18,7 @@ _STATES = (
         model text primary key,
         relation oid not null,
         seen_at timestamptz not null,
+        built_at timestamptz not null,
         rebuilt_at timestamptz not null,
         fingerprint text not null,
         as_of jsonb not null,
@@ -31,8 +32,9 @@ _STATES = (
     """,
     """
     comment on column audit.model_states.seen_at is
-    'Start of the run that built it last: what was found to have changed until then is in it'
+    'What was found to have changed until then is in it'
     """,
+    "comment on column audit.model_states.built_at is 'Start of the run that built it last'",
     "comment on column audit.model_states.rebuilt_at is 'Start of the run that built all of it'",
     "comment on column audit.model_states.relation is 'The table; another one was built anew'",
     """
