@@ -8,7 +8,16 @@
 -- What happened to a case, one row an event. A source without a history still says when a case came
 -- and when it was closed: these two are derived and marked so.
 with cases as (
-    select * from {{ ref('int_case_records') }}
+    select
+        case_id,
+        region_code,
+        source_code,
+        native_id,
+        body_key,
+        received_at,
+        closed_at,
+        observed_at
+    from {{ ref('int_case_records') }}
     where {{ is_redone('case_id') }}
 ),
 

@@ -7,8 +7,33 @@
 ) }}
 -- One row a case and cycle: each reopening starts a new one. The times of a cycle come from the
 -- history where there is one, and from the case record for the rest.
+-- No texts: a step that is read several times is written out.
 with cases as (
-    select * from {{ ref('int_case_records') }}
+    select
+        case_id,
+        region_code,
+        source_code,
+        native_id,
+        deadline_mode,
+        regime_code,
+        is_fast_track,
+        time_zone,
+        calendar_code,
+        received_at,
+        received_has_time,
+        closed_at,
+        closed_has_time,
+        is_closed,
+        source_exclusion_code,
+        due_at,
+        source_due_at,
+        source_verdict,
+        body_key,
+        received_body_key,
+        shows_replies,
+        channel_code,
+        case_priority
+    from {{ ref('int_case_records') }}
     where
         not is_by_body
         and kind in ('appeal', 'request', 'post', 'comment')

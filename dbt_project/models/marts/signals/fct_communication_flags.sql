@@ -7,8 +7,19 @@
 ) }}
 -- What the rules point at (DOMAIN 5.9), one row a case and rule, on the day when it first held, and
 -- what a person said of it. A flag is a suspicion: only a confirmed one counts.
+-- Without texts: a step that is read several times is written out.
 with appeals as (
-    select * from {{ ref('fct_appeals') }}
+    select
+        case_id,
+        region_code,
+        block_code,
+        body_code,
+        object_key,
+        case_kind,
+        resolution_code,
+        received_at,
+        as_of
+    from {{ ref('fct_appeals') }}
     where not is_deleted and received_date is not null and received_at <= as_of
 ),
 
@@ -23,10 +34,21 @@ events as (
         events.rating
     from {{ ref('fct_appeal_events') }} as events
     inner join appeals on events.case_id = appeals.case_id and events.occurred_at <= appeals.as_of
+    where
+        events.event_code in (
+            'transferred', 'reopened', 'rated', 'interim_reply', 'answered', 'closed'
+        )
 ),
 
 deadlines as (
-    select * from {{ ref('fct_deadlines') }}
+    select
+        case_id,
+        cycle_no,
+        due_at,
+        closed_at,
+        deadline_status,
+        as_of
+    from {{ ref('fct_deadlines') }}
     where exclusion_code is null and is_opened
 ),
 
