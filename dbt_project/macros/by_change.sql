@@ -19,9 +19,13 @@
     takes a second. For this transaction. -#}
 {% macro plan_for_whole_tables() -%}
     {%- if execute and model.config.materialized != 'view' and not is_by_change() -%}
+    {{ join_by_hash() }}
+    {%- endif -%}
+{%- endmacro %}
+
+{% macro join_by_hash() -%}
     set local enable_nestloop = off;
     set local enable_mergejoin = off
-    {%- endif -%}
 {%- endmacro %}
 
 {#- As a hook after a model: of a table that was just made the planner knows nothing. -#}
@@ -130,7 +134,8 @@
     union
     {{ also }}
     {%- endif %};
-    analyze {{ to_redo() }}
+    analyze {{ to_redo() }};
+    {{ join_by_hash() }}
     {%- endif -%}
     {%- endif -%}
 {%- endmacro %}
@@ -158,19 +163,10 @@
     redo_{{ this.identifier }}
 {%- endmacro %}
 
-{#- A condition: the row belongs to what is made anew; always true where all is. -#}
+{#- A condition: the row belongs to what is made anew; always true where all is. An array, because
+    PostgreSQL takes it into steps that group or keep the latest row of a key, and reads by the index. -#}
 {% macro is_redone(column, key='case_id') -%}
     {#- At parsing time: the log comes first. -#}
-    {%- if not execute -%}{%- do ref('int_case_changes') -%}{%- endif -%}
-    {%- if is_by_change() -%}
-    {{ column }} in (select redo.{{ key }} from {{ to_redo() }} as redo)
-    {%- else -%}
-    true
-    {%- endif -%}
-{%- endmacro %}
-
-{#- The same for a query that keeps the latest row of a key: PostgreSQL pushes an array into it. -#}
-{% macro is_redone_inside(column, key='case_id') -%}
     {%- if not execute -%}{%- do ref('int_case_changes') -%}{%- endif -%}
     {%- if is_by_change() -%}
     {{ column }} = any(array(select redo.{{ key }} from {{ to_redo() }} as redo))
@@ -270,7 +266,7 @@
 {% macro get_incremental_by_change_sql(arg_dict) -%}
     {%- set key = arg_dict['unique_key'] -%}
     delete from {{ arg_dict['target_relation'] }}
-    where {{ key }} in (select redo.{{ key }} from {{ to_redo() }} as redo);
+    where {{ key }} = any(array(select redo.{{ key }} from {{ to_redo() }} as redo));
     {{ get_insert_into_sql(arg_dict['target_relation'], arg_dict['temp_relation'], arg_dict['dest_columns']) }}
 {%- endmacro %}
 

@@ -23,7 +23,13 @@ with cases as (
 
 history as (
     select * from {{ ref('int_case_history') }}
-    where not is_deleted and occurred_at is not null and event_code is not null
+    where
+        not is_deleted
+        and occurred_at is not null
+        and event_code is not null
+        {%- if is_by_change() %}
+            and case_native_id = any(array(select cases.native_id from cases))
+        {%- endif %}
 ),
 
 body_names as (

@@ -5,7 +5,7 @@
     pre_hook="{{ collect_redo('record_key') }}",
     indexes=[
         {'columns': ['record_key'], 'unique': true},
-        {'columns': ['region_code', 'case_native_id']},
+        {'columns': ['case_native_id', 'region_code']},
     ],
 ) }}
 -- The histories of the federal platform as they were last told, by the number of their case.
@@ -13,4 +13,4 @@ select
     *,
     {{ match_key('body') }} as body_key
 from {{ ref('stg_pos_history') }}
-where {{ is_redone_inside('record_key', 'record_key') }}
+where {{ is_redone('record_key', 'record_key') }}

@@ -6,7 +6,7 @@
     indexes=[
         {'columns': ['case_id'], 'unique': true},
         {'columns': ['source_code', 'region_code', 'native_id']},
-        {'columns': ['source_code', 'region_code', 'parent_native_id']},
+        {'columns': ['parent_native_id', 'region_code', 'source_code']},
         {'columns': ['text_hash']},
         {'columns': ['normalised_text_hash']},
     ],
@@ -15,19 +15,16 @@
 -- Nothing is left out here: the ledger decides what becomes of each.
 with records as (
     select * from {{ ref('int_records_unioned') }}
-    where {{ is_redone_inside('record_key') }}
+    where {{ is_redone('record_key') }}
 ),
 
 cards as (
     select distinct on (region_code, native_id) *
-    from {{ ref('int_case_cards') }} as told
+    from {{ ref('int_case_cards') }}
     where
         not is_deleted
         {%- if is_by_change() %}
-            and exists (
-                select 1 from records
-                where told.region_code = records.region_code and told.native_id = records.native_id
-            )
+            and native_id = any(array(select records.native_id from records))
         {%- endif %}
     order by region_code asc, native_id asc, observed_at desc, record_key asc
 ),

@@ -68,18 +68,12 @@ thread_replies as (
         region_code,
         parent_native_id,
         min(received_at) as replied_at
-    from {{ ref('int_case_records') }} as replies
+    from {{ ref('int_case_records') }}
     where
         is_by_body
         and parent_native_id is not null
         {%- if is_by_change() %}
-            and exists (
-                select 1 from cases
-                where
-                    replies.source_code = cases.source_code
-                    and replies.region_code = cases.region_code
-                    and replies.parent_native_id = cases.native_id
-            )
+            and parent_native_id = any(array(select cases.native_id from cases))
         {%- endif %}
     group by source_code, region_code, parent_native_id
 ),
