@@ -563,7 +563,11 @@ select
         steps_ahead.next_step_at,
         approvals_ahead.next_approval_at,
         case
-            when judged.closed_at is null or judged.closed_at >= judged.as_of
+            when
+                judged.closed_at is null
+                or judged.closed_at >= judged.as_of
+                -- The term of a step may outlast the answer.
+                or judged.registration_due_at >= judged.as_of
                 then reorganisations_ahead.next_reorganisation_at
         end
     ) as next_change_at
