@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import gc
 import hashlib
+import logging
 import os
 import re
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -27,7 +28,11 @@ from ingestion.mapping import form_shown
 if TYPE_CHECKING:
     from dbt.artifacts.schemas.run import RunResult
 
+logger = logging.getLogger(__name__)
+
 FAILED = ("error", "fail", "runtime error")
+# Held while a build runs.
+_BUILD = "hashtextextended('tsur.build', 0)"
 _MOST_TOLD = 10
 _LONGEST_MESSAGE = 1200
 _INDENT = "\n    "
@@ -93,7 +98,7 @@ def build(
     threads: dbt reads the environment of its process. Raises BuildFailed.
     """
     started_at = datetime.now(UTC)
-    with _surroundings(environment):
+    with _alone(database_url), _surroundings(environment):
         from dbt.adapters.factory import reset_adapters
         from dbt.cli.main import dbtRunner
         from dbt_common.invocation import get_invocation_id
@@ -117,6 +122,23 @@ def build(
     if failure is not None:
         raise failure
     return dict(Counter(node.status for node in nodes))
+
+
+@contextmanager
+def _alone(database_url: str) -> Iterator[None]:
+    """One build of a warehouse at a time; the others wait. What one has taken in another would
+    otherwise note as its own (`audit.model_states`)."""
+    with ExitStack() as stack:
+        connection = None
+        # Without a server dbt says what is wrong with it.
+        with suppress(psycopg.OperationalError):
+            connection = stack.enter_context(psycopg.connect(database_url, autocommit=True))
+        if connection is not None:
+            ((is_free,),) = connection.execute(f"select pg_try_advisory_lock({_BUILD})").fetchall()
+            if not is_free:
+                logger.warning("another build of this warehouse is under way; this one waits")
+                connection.execute(f"select pg_advisory_lock({_BUILD})")
+        yield
 
 
 @contextmanager

@@ -210,6 +210,17 @@ def test_it_leaves_the_process_as_it_was(run: Build) -> None:
     assert (dict(os.environ), Path.cwd()) == before
 
 
+def test_builds_of_one_warehouse_wait_for_one_another(run: Build, warehouse: Warehouse) -> None:
+    url = warehouse.url("transformer")
+    one = ("--select", "counted", "--exclude", "test_type:singular")
+    with psycopg.connect(url, autocommit=True) as other:
+        other.execute("select pg_advisory_lock(hashtextextended('tsur.build', 0))")
+        # A build that may not wait long says that it would have to.
+        with pytest.raises(psycopg.errors.LockNotAvailable):
+            run(*one, database_url=f"{url}?options=-c%20lock_timeout%3D1")
+    assert set(run(*one)) == {"success", "pass"}
+
+
 def test_a_project_that_cannot_be_read_is_told_as_such(run: Build, project: Path) -> None:
     broken = project / "models" / "broken.sql"
     broken.write_text("select * from {{ ref('nothing') }}", encoding="utf-8")
