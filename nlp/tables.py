@@ -52,6 +52,11 @@ _STATEMENTS = (
     comment on column nlp.enrichments.masked_text is
     'Text without personal data; null when masking failed: the raw text never stands in for it'
     """,
+    # Builds ask whose text an erasure took.
+    """
+    create index if not exists enrichments_without_text
+    on nlp.enrichments (text_hash) where masked_text is null
+    """,
     """
     create table if not exists nlp.text_signals (
         text_hash text not null,

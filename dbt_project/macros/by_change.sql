@@ -53,6 +53,11 @@
             and own.known ? 'withdrawn_loads'
             {%- for name in ['int_case_records', 'int_case_cards', 'int_case_history'] %}
             and to_regclass('{{ as_built(name) }}') is not null
+            -- One that was built as a whole since tells no more whose a record was that is gone.
+            and not exists (
+                select from audit.model_states as built
+                where built.model = '{{ name }}' and built.rebuilt_at > own.built_at
+            )
             {%- endfor %}
             {%- elif config.get('incremental_strategy') == 'by_change' %}
             and exists (select from audit.model_states where model = 'int_case_changes')
@@ -75,6 +80,18 @@
 {%- endmacro %}
 
 {% macro start_of_run() -%}'{{ run_started_at }}'::timestamptz{%- endmacro %}
+
+{#- By what changes are told from those found before: the start of the run, and later than the moment of
+    the log before also where the clock went back. One moment a run, the log's. -#}
+{% macro moment_of_run(is_log=false) -%}
+    greatest({{ start_of_run() }}, (
+        select
+            seen_at
+            {%- if is_log %} + interval '1 microsecond'{% endif %}
+        from audit.model_states
+        where model = 'int_case_changes'
+    ))
+{%- endmacro %}
 
 {#- How long the log keeps what had changed. -#}
 {% macro log_days() -%}60{%- endmacro %}
@@ -180,7 +197,7 @@
 {% macro note_cases(cases) -%}
     {%- if is_by_change() %}
     insert into {{ ref('int_case_changes') }} (case_id, found_at)
-    select distinct case_id, {{ start_of_run() }}
+    select distinct case_id, {{ moment_of_run() }}
     from ({{ cases }}) as noted
     where case_id is not null
     {%- endif -%}
@@ -215,6 +232,24 @@
         where stored.model_version is null
     {%- endset -%}
     {{ note_cases(read) }}
+    {%- endif -%}
+{%- endmacro %}
+
+{#- Cases of whose text the enrichment was emptied: an erasure does so after it has changed the records,
+    and a build may come between. -#}
+{% macro note_forgotten_texts() -%}
+    {%- if execute and is_by_change() -%}
+    {%- set forgotten -%}
+        select stored.case_id
+        from nlp.enrichments as enrichments
+        inner join nlp.models as models
+            on enrichments.model_version = models.model_version and models.is_current
+        inner join {{ ref('int_case_records') }} as records
+            on enrichments.text_hash = records.text_hash
+        inner join {{ this }} as stored on records.case_id = stored.case_id
+        where enrichments.masked_text is null and stored.text_masked is not null
+    {%- endset -%}
+    {{ note_cases(forgotten) }}
     {%- endif -%}
 {%- endmacro %}
 
@@ -282,24 +317,32 @@
     {{ get_insert_into_sql(arg_dict['target_relation'], arg_dict['temp_relation'], arg_dict['dest_columns']) }}
 {%- endmacro %}
 
-{#- As a hook after the model: what it has taken in. -#}
+{#- As a hook after the model: what it has taken in. No more than those before it have: what failed, or
+    was left out of a build by hand, is made up for together with what stands behind it. Of the tables
+    between models that are built by changes the same is kept. -#}
 {% macro remember_state() -%}
-    {%- if execute and is_built_by_change() -%}
+    {%- set is_log = config.get('incremental_strategy') == 'change_log' -%}
+    {%- set is_between = model.config.materialized == 'table' and model.fqn[1] == 'intermediate' -%}
+    {%- if execute and (is_built_by_change() or is_between) -%}
     insert into audit.model_states as states
         (model, relation, seen_at, built_at, rebuilt_at, fingerprint, as_of, known)
     select
         '{{ this.identifier }}',
         '{{ this }}'::regclass,
-        -- It can only have taken in what those before it have.
-        least({{ start_of_run() }}, (
+        least({{ moment_of_run(is_log) }}, (
             select min(earlier.seen_at) from audit.model_states as earlier
             where earlier.model in ({{ models_before() }}) and earlier.model <> 'int_case_changes'
         )),
-        {{ start_of_run() }},
-        {{ start_of_run() }},
-        {% if config.get('incremental_strategy') == 'in_place' -%}
+        {{ moment_of_run(is_log) }},
+        {% if is_between -%}
+        -- It is so each time, and follows from what it reads.
+        '-infinity',
+        '',
+        {%- elif config.get('incremental_strategy') == 'in_place' -%}
+        {{ moment_of_run() }},
         {{ fingerprint() }},
         {%- else -%}
+        {{ moment_of_run(is_log) }},
         current_setting('tsur.fingerprint'),
         {%- endif %}
         {% if config.get('meta', {}).get('by_moment') -%}
@@ -307,7 +350,7 @@
         {%- else -%}
         '{}',
         {%- endif %}
-        {% if config.get('incremental_strategy') == 'change_log' -%}
+        {% if is_log -%}
         (select known from audit.builds where invocation_id = '{{ invocation_id }}')
         {%- else -%}
         null
@@ -326,7 +369,7 @@
     {%- endif -%}
 {%- endmacro %}
 
-{#- The models built by changes that this one follows from, as SQL literals. -#}
+{#- The models built by changes, and the tables between them, that this one follows from: SQL literals. -#}
 {% macro models_before() -%}
     {%- set before, names = [model.unique_id], [] -%}
     {%- for unique_id in before -%}
@@ -334,7 +377,11 @@
             {%- if parent not in before -%}
                 {%- do before.append(parent) -%}
                 {%- set node = graph.nodes.get(parent, {}) -%}
-                {%- if node.get('config', {}).get('incremental_strategy') in ('by_change', 'change_log') -%}
+                {%- set settings = node.get('config', {}) -%}
+                {%- if
+                    settings.get('incremental_strategy') in ('by_change', 'change_log')
+                    or (settings.get('materialized') == 'table' and node.fqn[1] == 'intermediate')
+                -%}
                     {%- do names.append("'" ~ node.name ~ "'") -%}
                 {%- endif -%}
             {%- endif -%}

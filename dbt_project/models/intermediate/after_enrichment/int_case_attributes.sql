@@ -2,7 +2,12 @@
     materialized='incremental',
     incremental_strategy='by_change',
     unique_key='case_id',
-    pre_hook=["{{ note_enriched_texts() }}", "{{ note_corrected_cases() }}", "{{ collect_redo() }}"],
+    pre_hook=[
+        "{{ note_enriched_texts() }}",
+        "{{ note_forgotten_texts() }}",
+        "{{ note_corrected_cases() }}",
+        "{{ collect_redo() }}",
+    ],
     indexes=[
         {'columns': ['case_id'], 'unique': true},
         {'columns': ['model_version']},

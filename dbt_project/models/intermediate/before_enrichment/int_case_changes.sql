@@ -171,7 +171,7 @@
     select
         record_key,
         case_id,
-        {{ start_of_run() }} as found_at
+        {{ moment_of_run(is_log=true) }} as found_at
     from affected
 {%- else %}
 -- What was built before is not known: whoever reads this builds everything.
