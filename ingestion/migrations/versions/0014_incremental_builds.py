@@ -27,8 +27,8 @@ _STATES = (
     """,
     """
     comment on table audit.model_states is
-    'Что учла каждая модель, которая строится по изменениям / What each model built by changes has '
-    'taken in'
+    'Что учли модели, которые строятся по изменениям, и таблицы между ними / What models built by '
+    'changes, and the tables between them, have taken in'
     """,
     """
     comment on column audit.model_states.seen_at is
