@@ -15,6 +15,7 @@ from tsur_superset.catalogue import install_catalogue
 from tsur_superset.identity import login_option
 from tsur_superset.interface import install_corrections
 from tsur_superset.login_throttle import LoginThrottle
+from tsur_superset.periods import prepare_period_parser
 
 
 def _required(name: str, meaning: str) -> str:
@@ -269,7 +270,9 @@ def DB_CONNECTION_MUTATOR(
 
 
 def FLASK_APP_MUTATOR(app: Any) -> None:
-    """Our corrections of the Russian catalogue, no telemetry, a limit on failed logins."""
+    """Our corrections of the Russian catalogue, no telemetry, a limit on failed logins, a parser
+    that threads can share."""
     install_catalogue(app)
     install_corrections(app)
     _throttle.install(app)
+    prepare_period_parser()

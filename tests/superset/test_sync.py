@@ -37,6 +37,11 @@ def test_a_second_sync_changes_nothing(observed: dict[str, Any]) -> None:
     assert len(observed["after"]["rules"]) == 6
 
 
+def test_the_parser_of_periods_is_ready_before_threads_share_it(observed: dict[str, Any]) -> None:
+    built, simplified = observed["period_parser"]
+    assert (built, simplified) == (1, True)
+
+
 def test_every_chart_gives_rows_and_every_caption_says_when_of_how_many_and_what_is_unknown(
     observed: dict[str, Any],
 ) -> None:
