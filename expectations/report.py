@@ -129,8 +129,11 @@ REASONS = """
     limit 40
 """
 MOMENTS = """
-    select region_code, max(as_of) as as_of, count(*) as row_count
-    from marts.fct_appeals group by region_code order by region_code
+    select appeals.region_code, regions.as_of, count(*) as row_count
+    from marts.fct_appeals as appeals
+    inner join marts.dim_regions as regions on regions.region_code = appeals.region_code
+    group by appeals.region_code, regions.as_of
+    order by appeals.region_code
 """
 REGIONS = "select region_code, region_name from marts.dim_regions"
 

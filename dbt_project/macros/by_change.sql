@@ -253,6 +253,49 @@
     {%- endif -%}
 {%- endmacro %}
 
+{#- Cases of whose text or reply something beyond the block is known now; it is told once. -#}
+{% macro note_told_signals() -%}
+    {%- if execute and is_by_change() -%}
+    {%- set told -%}
+        {%- for kind in ['text', 'reply'] %}
+        select stored.case_id
+        from {{ this }} as stored
+        inner join {{ ref('int_case_records') }} as records on stored.case_id = records.case_id
+        inner join nlp.{{ kind }}_signals as signals
+            on records.{{ kind }}_hash = signals.{{ kind }}_hash
+        inner join nlp.models as models
+            on signals.model_version = models.model_version and models.is_current
+        where not stored.is_{{ kind }}_signalled
+        {%- if not loop.last %}
+        union all
+        {%- endif %}
+        {%- endfor %}
+    {%- endset -%}
+    {{ note_cases(told) }}
+    {%- endif -%}
+{%- endmacro %}
+
+{#- Cases that show the name of a body that has another one now: a body that no register knows goes by
+    the spelling that is met most often. Two ranges, because the index finds ranges. -#}
+{% macro note_renamed_bodies() -%}
+    {%- if execute and is_by_change() -%}
+    {%- set renamed -%}
+        {%- for other in ['<', '>'] %}
+        select stored.case_id
+        from {{ ref('int_bodies') }} as bodies
+        inner join {{ this }} as stored
+            on
+                bodies.body_code = stored.body_code
+                and stored.body_name {{ other }} bodies.body_name
+        {%- if not loop.last %}
+        union all
+        {%- endif %}
+        {%- endfor %}
+    {%- endset -%}
+    {{ note_cases(renamed) }}
+    {%- endif -%}
+{%- endmacro %}
+
 {#- What operators decided about a case, as one value: another one means that something was decided. -#}
 {% macro corrections_key() -%}
     md5(string_agg(

@@ -819,15 +819,18 @@ def source_findings() -> list[Check]:
             action="Проверьте, работает ли источник и полна ли выгрузка; за перерыв показатель "
             "не публикуйте.",
             column="received_at",
+            reads=("marts.dim_regions",),
             rows=f"""
                 select
                     source_code || ' / ' || region_code as sample_id,
                     region_code || ': последнее обращение '
                     || to_char(max(received_at), 'DD.MM.YYYY') as label,
                     source_code as group_label,
-                    max(received_at) < max(as_of) - interval '{SILENCE_DAYS} days' as is_unexpected
+                    max(received_at) < max(regions.as_of) - interval '{SILENCE_DAYS} days'
+                        as is_unexpected
                 from {{batch}}
-                where received_at <= as_of
+                inner join marts.dim_regions as regions using (region_code)
+                where is_received
                 group by source_code, region_code
             """,  # noqa: S608
             relation=appeals,

@@ -1,21 +1,32 @@
 {{ config(
+    materialized='incremental',
+    incremental_strategy='by_change',
+    unique_key='case_id',
+    on_schema_change='fail',
+    pre_hook=["{{ note_renamed_bodies() }}", "{{ collect_redo() }}"],
     indexes=[
         {'columns': ['case_id'], 'unique': true},
         {'columns': ['region_code', 'received_date']},
-        {'columns': ['body_code']},
+        {'columns': ['body_code', 'body_name']},
         {'columns': ['region_code', 'topic_code']},
-    ]
+    ],
+    meta={'by_moment': true},
 ) }}
+-- A case that had not come yet by the moment of the build before is noted with the verdicts:
+-- depends_on: {{ ref('int_verdicts') }}
 with cases as (
     select * from {{ ref('int_cases') }}
+    where {{ is_redone('case_id') }}
 ),
 
 ledger as (
     select * from {{ ref('int_case_ledger') }}
+    where case_id is not null and {{ is_redone('case_id') }}
 ),
 
 attributes as (
     select * from {{ ref('int_case_attributes') }}
+    where {{ is_redone('case_id') }}
 ),
 
 body_names as (
@@ -32,18 +43,20 @@ topics as (
 
 objects as (
     select * from {{ ref('int_case_objects') }}
+    where {{ is_redone('case_id') }}
 ),
 
 ratings as (
     select * from {{ ref('int_case_ratings') }}
+    where {{ is_redone('case_id') }}
 ),
 
 merged as (
     select
         duplicate_of_case_id as case_id,
         count(*)::int as merged_duplicates
-    from ledger
-    where ledger_state = 'merged_duplicate'
+    from {{ ref('int_case_ledger') }}
+    where ledger_state = 'merged_duplicate' and {{ is_redone('duplicate_of_case_id') }}
     group by duplicate_of_case_id
 )
 
@@ -83,7 +96,7 @@ select
     cases.status,
     coalesce(merged.merged_duplicates, 0) as merged_duplicates,
     attributes.text_masked,
-    cases.as_of,
+    coalesce(cases.received_at <= cases.as_of, false) as is_received,
     attributes.topic_code,
     topics.topic_name as topic_title,
     objects.object_kind,

@@ -51,9 +51,10 @@ repeated as (
 judged as (
     select
         cases.*,
-        coalesce(cases.first_answered_at <= cases.as_of - interval '90 days', false) as is_ripe,
+        coalesce(cases.first_answered_at <= regions.as_of - interval '90 days', false) as is_ripe,
         repeated.case_id is not null as is_repeated
     from cases
+    inner join regions on cases.region_code = regions.region_code
     left join repeated on cases.case_id = repeated.case_id
 ),
 

@@ -10,17 +10,21 @@
 -- Without texts: a step that is read several times is written out.
 with appeals as (
     select
-        case_id,
-        region_code,
-        block_code,
-        body_code,
-        object_key,
-        case_kind,
-        resolution_code,
-        received_at,
-        as_of
-    from {{ ref('fct_appeals') }}
-    where not is_deleted and received_date is not null and received_at <= as_of
+        appeals.case_id,
+        appeals.region_code,
+        appeals.block_code,
+        appeals.body_code,
+        appeals.object_key,
+        appeals.case_kind,
+        appeals.resolution_code,
+        appeals.received_at,
+        regions.as_of
+    from {{ ref('fct_appeals') }} as appeals
+    inner join {{ ref('dim_regions') }} as regions on appeals.region_code = regions.region_code
+    where
+        not appeals.is_deleted
+        and appeals.received_date is not null
+        and appeals.is_received
 ),
 
 events as (

@@ -10,7 +10,7 @@ with flags as (
 
 appeals as (
     select * from {{ ref('fct_appeals') }}
-    where not is_deleted and received_date is not null and received_at <= as_of
+    where not is_deleted and received_date is not null and is_received
 ),
 
 corrections as (

@@ -1,16 +1,26 @@
 {{ config(
+    materialized='incremental',
+    incremental_strategy='by_change',
+    unique_key='case_id',
+    on_schema_change='fail',
+    pre_hook="{{ collect_redo() }}",
     grants={'select': ['tsur_analyst', 'tsur_auditor']},
     indexes=[
         {'columns': ['case_id'], 'unique': true},
         {'columns': ['region_code', 'week_start']},
         {'columns': ['region_code', 'month_date']},
-    ]
+    ],
+    meta={'by_moment': true},
 ) }}
 -- Each case that had come by the region's moment, with the problem that it speaks of, how it stands
 -- and everything that the marts of space and time group by: they are sums over this one.
 with appeals as (
     select * from {{ ref('fct_appeals') }}
-    where not is_deleted and received_date is not null and received_at <= as_of
+    where
+        not is_deleted
+        and received_date is not null
+        and is_received
+        and {{ is_redone('case_id') }}
 ),
 
 signals as (
@@ -18,15 +28,17 @@ signals as (
         case_id,
         normalised_text_hash
     from {{ ref('int_case_signals') }}
+    where {{ is_redone('case_id') }}
 ),
 
 deadlines as (
     select * from {{ ref('fct_deadlines') }}
-    where is_opened
+    where is_opened and {{ is_redone('case_id') }}
 ),
 
 answers as (
     select * from {{ ref('int_answered_cycles') }}
+    where {{ is_redone('case_id') }}
 ),
 
 handled as (
@@ -107,8 +119,7 @@ select
     coalesce(handled.is_overdue_open, false) as is_overdue_open,
     coalesce(answered.answered_cycles, 0) as answered_cycles,
     coalesce(answered.returned_cycles, 0) as returned_cycles,
-    answered.first_answered_at,
-    appeals.as_of
+    answered.first_answered_at
 from appeals
 left join signals on appeals.case_id = signals.case_id
 left join handled on appeals.case_id = handled.case_id

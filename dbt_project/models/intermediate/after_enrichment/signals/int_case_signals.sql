@@ -42,7 +42,11 @@ select
     reply_signals.has_legal_reason,
     reply_signals.has_personal_data,
     reply_signals.is_rude,
-    reply_signals.promised_date
+    reply_signals.promised_date,
+    case when cases.text_hash is not null then text_signals.text_hash is not null end
+        as is_text_signalled,
+    case when cases.reply_hash is not null then reply_signals.reply_hash is not null end
+        as is_reply_signalled
 from cases
 left join text_signals on cases.text_hash = text_signals.text_hash
 left join reply_signals on cases.reply_hash = reply_signals.reply_hash
