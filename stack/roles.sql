@@ -15,6 +15,7 @@ create schema if not exists staging;
 create schema if not exists intermediate;
 create schema if not exists nlp;
 create schema if not exists marts;
+create schema if not exists marts_kept;
 create schema if not exists marts_public;
 create schema if not exists audit;
 create schema if not exists access;
@@ -25,14 +26,14 @@ grant usage on schema raw, ops, vault to tsur_loader;
 -- The transformer reads what came in and owns all that is derived from it.
 grant usage on schema raw, ops to tsur_transformer;
 grant usage, create
-on schema reference, staging, intermediate, nlp, marts, marts_public, audit
+on schema reference, staging, intermediate, nlp, marts, marts_kept, marts_public, audit
 to tsur_transformer;
 
 -- Readers. `nlp`, `staging` and `intermediate` hold texts before masking or beside it.
-grant usage on schema marts, reference, audit to tsur_analyst, tsur_auditor;
+grant usage on schema marts, marts_kept, reference, audit to tsur_analyst, tsur_auditor;
 grant usage on schema ops to tsur_auditor;
 -- Rows of `marts` an official sees by his blocks (`access.official_blocks`, policies made by dbt).
-grant usage on schema marts, reference to tsur_official;
+grant usage on schema marts, marts_kept, reference to tsur_official;
 -- The transformer names its functions in the policies that it makes.
 grant usage on schema access to tsur_transformer, tsur_official, tsur_auditor;
 -- Who needs aggregates only reads views in which small counts are suppressed.

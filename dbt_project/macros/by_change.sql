@@ -4,7 +4,7 @@
     has taken in. -#}
 
 {% macro is_built_by_change() -%}
-    {{ return(config.get('incremental_strategy') in ('by_change', 'change_log', 'in_place')) }}
+    {{ return(config.get('incremental_strategy') in ('by_change', 'by_cell', 'change_log', 'in_place')) }}
 {%- endmacro %}
 
 {#- Whether this build makes only some rows anew; in models in place of `is_incremental`, which would
@@ -59,7 +59,7 @@
                 where built.model = '{{ name }}' and built.rebuilt_at > own.built_at
             )
             {%- endfor %}
-            {%- elif config.get('incremental_strategy') == 'by_change' %}
+            {%- elif config.get('incremental_strategy') in ('by_change', 'by_cell') %}
             and exists (select from audit.model_states where model = 'int_case_changes')
             and not exists (
                 select from audit.model_states as earlier
@@ -343,8 +343,17 @@
 
 {% macro get_incremental_by_change_sql(arg_dict) -%}
     {%- set key = arg_dict['unique_key'] -%}
+    {%- if config.get('meta', {}).get('keeps_before') -%}
     delete from {{ arg_dict['target_relation'] }}
-    where {{ key }} = any(array(select redo.{{ key }} from {{ to_redo() }} as redo));
+    where not is_current and found_at < {{ start_of_run() }} - interval '{{ log_days() }} days';
+    update {{ arg_dict['target_relation'] }}
+    set is_current = false, found_at = {{ moment_of_run() }}
+    where is_current and
+    {%- else -%}
+    delete from {{ arg_dict['target_relation'] }}
+    where
+    {%- endif %}
+        {{ key }} = any(array(select redo.{{ key }} from {{ to_redo() }} as redo));
     {{ get_insert_into_sql(arg_dict['target_relation'], arg_dict['temp_relation'], arg_dict['dest_columns']) }}
 {%- endmacro %}
 
@@ -422,7 +431,7 @@
                 {%- set node = graph.nodes.get(parent, {}) -%}
                 {%- set settings = node.get('config', {}) -%}
                 {%- if
-                    settings.get('incremental_strategy') in ('by_change', 'change_log')
+                    settings.get('incremental_strategy') in ('by_change', 'by_cell', 'change_log')
                     or (settings.get('materialized') == 'table' and node.fqn[1] == 'intermediate')
                 -%}
                     {%- do names.append("'" ~ node.name ~ "'") -%}

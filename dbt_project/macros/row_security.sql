@@ -1,7 +1,8 @@
 {#- Row-level security of a mart that officials read: an official sees the rows of his blocks, a
     region's official all rows of the region; rows without a block are the region's. A row of no
     region is seen by those who see everything. Who sees what stands in `access.official_blocks`.
-    A build makes tables anew, so this is a post-hook; on a table that stays it does nothing. -#}
+    A build makes tables anew, so this is a post-hook; on a table that stays it does nothing. A view
+    over kept rows reads them with the rights of whoever asks, and so under their policies. -#}
 {% macro row_security() -%}
     {%- set readers = model.config.grants.get('select', []) -%}
     {%- if
@@ -35,5 +36,10 @@ begin
     end if;
 end
 $$
+    {%- elif
+        model.config.materialized == 'view'
+        and '.kept_' in model.depends_on.nodes | join(' ')
+    -%}
+alter view {{ this }} set (security_invoker = true)
     {%- endif -%}
 {%- endmacro %}

@@ -1,0 +1,112 @@
+{{ config(
+    materialized='incremental',
+    incremental_strategy='by_change',
+    unique_key='case_id',
+    pre_hook=["{{ note_moved_repeats() }}", "{{ collect_redo() }}"],
+    indexes=[
+        {'columns': ['case_id']},
+        {'columns': ['found_at']},
+        {'columns': ['region_code', 'block_code', 'month_date']},
+    ],
+    meta={'by_moment': true, 'keeps_before': true},
+) }}
+-- In which months a case stands: it came, a term ended, something was done. One row a case and month;
+-- where nothing of it has a date, -infinity. What a case was before it changed stays beside it
+-- (`is_current`), so that sums over it are made anew there too.
+with appeals as (
+    select
+        case_id,
+        region_code,
+        block_code,
+        received_date
+    from {{ ref('fct_appeals') }}
+    where {{ is_redone('case_id') }}
+),
+
+deadlines as (
+    select * from {{ ref('fct_deadlines') }}
+    where {{ is_redone('case_id') }}
+),
+
+events as (
+    select
+        case_id,
+        occurred_at
+    from {{ ref('fct_appeal_events') }}
+    where {{ is_redone('case_id') }}
+),
+
+measures as (
+    select
+        case_id,
+        month_date
+    from {{ ref('int_fast_track_measures') }}
+    where {{ is_redone('case_id') }}
+),
+
+repeats as (
+    select * from {{ ref('int_repeat_cases') }}
+),
+
+regions as (
+    select * from {{ ref('dim_regions') }}
+),
+
+moments as (
+    select
+        deadlines.case_id,
+        steps.moment
+    from deadlines
+    cross join lateral (
+        values
+        (deadlines.opened_at), (deadlines.closed_at), (deadlines.due_at),
+        (deadlines.internal_due_at), (deadlines.first_reply_due_at),
+        (deadlines.registration_due_at), (deadlines.forwarding_due_at)
+    ) as steps (moment)
+    where steps.moment is not null
+    union all
+    select
+        case_id,
+        occurred_at as moment
+    from events
+),
+
+months as (
+    select
+        moments.case_id,
+        date_trunc('month', moments.moment at time zone regions.time_zone)::date as month_date
+    from moments
+    inner join appeals on moments.case_id = appeals.case_id
+    inner join regions on appeals.region_code = regions.region_code
+    union
+    select
+        case_id,
+        date_trunc('month', received_date)::date as month_date
+    from appeals
+    where received_date is not null
+    union
+    select
+        case_id,
+        month_date
+    from measures
+    where month_date is not null
+    union
+    -- What has no date of its own stands in a cell as well.
+    select
+        case_id,
+        '-infinity'::date as month_date
+    from deadlines
+    where month_date is null
+)
+
+select
+    appeals.case_id,
+    appeals.region_code,
+    appeals.block_code,
+    coalesce(months.month_date, '-infinity') as month_date,
+    repeats.repeats_case_id is not null as is_repeated,
+    {{ moment_of_run() }} as found_at,
+    true as is_current
+from appeals
+left join months on appeals.case_id = months.case_id
+left join repeats on appeals.case_id = repeats.repeats_case_id
