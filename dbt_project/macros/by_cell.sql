@@ -38,8 +38,7 @@
 
 {#- A condition: the row belongs to a cell that is made anew; always true where all are. -#}
 {% macro is_of_redone_cell(region='region_code', block='block_code', month='month_date') -%}
-    {#- At parsing time: the cells come first. -#}
-    {%- if not execute -%}{%- do ref('int_case_months') -%}{%- endif -%}
+    {{- comes_after('int_case_months') -}}
     {%- if is_by_change() -%}
     ({{ region }}, {{ block }}, coalesce({{ month }}, '-infinity')) in (
         select region_code, block_code, month_date from {{ to_redo() }}
@@ -51,7 +50,7 @@
 
 {#- A condition: the case stands in a cell that is made anew. It spares the steps before the sums. -#}
 {% macro is_case_of_redone_cell(case_id='case_id') -%}
-    {%- if not execute -%}{%- do ref('int_case_months') -%}{%- endif -%}
+    {{- comes_after('int_case_months') -}}
     {%- if is_by_change() -%}
     {{ case_id }} in (select case_id from cases_of_{{ to_redo() }})
     {%- else -%}
@@ -66,18 +65,47 @@
     {{ get_insert_into_sql(arg_dict['target_relation'], arg_dict['temp_relation'], arg_dict['dest_columns']) }}
 {%- endmacro %}
 
-{#- As a hook before int_case_months: a case that is followed by a repeat now, or no longer. -#}
-{% macro note_moved_repeats() -%}
+{#- What repeats say of a case, as one value: by which case it is repeated, whose copy it is, how many
+    copies it has. It follows from other cases than this one. -#}
+{% macro recurrence_keys() -%}
+    select
+        case_id,
+        md5(string_agg(told, '|' order by told)) as recurrence_key
+    from (
+        select
+            repeats_case_id as case_id,
+            concat_ws(' ', 'repeat', case_id, evidence, repeated_at, prior_replies) as told
+        from {{ ref('int_repeat_cases') }}
+        union all
+        select
+            case_id,
+            'copy' as told
+        from {{ ref('int_repeated_texts') }}
+        union all
+        select
+            duplicate_of_case_id as case_id,
+            'copies ' || count(*) as told
+        from {{ ref('int_repeated_texts') }}
+        group by duplicate_of_case_id
+    ) as found
+    group by case_id
+{%- endmacro %}
+
+{#- As a hook before int_case_months: cases of which repeats say something else now. -#}
+{% macro note_moved_recurrences() -%}
     {%- if execute and is_by_change() -%}
     {%- set moved -%}
-        select coalesce(stored.case_id, repeats.repeats_case_id) as case_id
+        select coalesce(stored.case_id, recurrences.case_id) as case_id
         from (
-            select distinct case_id from {{ this }}
-            where is_current and is_repeated
+            select distinct
+                case_id,
+                recurrence_key
+            from {{ this }}
+            where is_current and recurrence_key is not null
         ) as stored
-        full join {{ ref('int_repeat_cases') }} as repeats
-            on stored.case_id = repeats.repeats_case_id
-        where stored.case_id is null or repeats.repeats_case_id is null
+        full join ({{ recurrence_keys() }}) as recurrences
+            on stored.case_id = recurrences.case_id
+        where stored.recurrence_key is distinct from recurrences.recurrence_key
     {%- endset -%}
     {{ note_cases(moved) }}
     {%- endif -%}

@@ -134,14 +134,15 @@
 {%- endmacro %}
 
 {#- As a hook before the model: the keys whose rows it makes anew, and what it follows from, taken before
-    anything is read. Does nothing where the model is built as a whole. -#}
-{% macro collect_redo(key='case_id', name=none, also=none) -%}
+    anything is read. Does nothing where the model is built as a whole. `told_by`: the model whose rows
+    say what has changed, and when it was found. -#}
+{% macro collect_redo(key='case_id', name=none, also=none, told_by='int_case_changes') -%}
     {%- if execute -%}
     select set_config('tsur.fingerprint', {{ fingerprint() }}, true)
     {%- if is_by_change() %};
     create temporary table {{ to_redo() }} on commit drop as
     select distinct {{ key }}{% if name %} as {{ name }}{% endif %}
-    from {{ ref('int_case_changes') }}
+    from {{ ref(told_by) }}
     where
         {{ key }} is not null
         and found_at > (
@@ -172,7 +173,51 @@
 
 {#- What waits past its term is measured up to the report's moment, and that has moved. -#}
 {% macro still_overdue() -%}
-    select case_id from {{ this }} where deadline_status = 'overdue_open'
+    select case_id from {{ this }} where is_current and deadline_status = 'overdue_open'
+{%- endmacro %}
+
+{#- Cases on which a rule of communication points because of another case or of a day that has come:
+    threads of comments, replies that a model found alike, promises. Those that another case repeats
+    are noted with their months, and those whose reply has become a template with the templates. -#}
+{% macro flagged_by_others() -%}
+    select case_id from {{ ref('int_crowded_comments') }}
+    union
+    select case_id from {{ this }} where rule_code in ('C3', 'E7')
+    union
+    select case_id from {{ ref('int_near_replies') }}
+    union
+    select case_id from {{ ref('int_case_signals') }} where promised_date is not null
+{%- endmacro %}
+
+{#- As a hook before the model: which of the skeletons that are counted anew were templates. -#}
+{% macro put_templates_by() -%}
+    {%- if execute and is_by_change() -%}
+    create temporary table templates_before on commit drop as
+    select template_key from {{ this }} where {{ is_redone('template_key', 'template_key') }}
+    {%- endif -%}
+{%- endmacro %}
+
+{#- As a hook after it: the cases of skeletons that have become templates, or are none any longer. -#}
+{% macro note_moved_templates() -%}
+    {#- What was kept of the rows before is there only where some were made anew; the state of the model
+        is written already. -#}
+    {%- if execute and run_query("select to_regclass('pg_temp.templates_before')").rows[0][0] -%}
+    {%- set moved -%}
+        select skeletons.case_id
+        from templates_before as before
+        full join (
+            select template_key from {{ this }}
+            where {{ is_redone('template_key', 'template_key') }}
+        ) as present
+            on before.template_key = present.template_key
+        inner join {{ ref('int_reply_skeletons') }} as skeletons
+            on coalesce(before.template_key, present.template_key) = skeletons.template_key
+        where
+            skeletons.is_current
+            and (before.template_key is null or present.template_key is null)
+    {%- endset -%}
+    {{ note_cases(moved) }}
+    {%- endif -%}
 {%- endmacro %}
 
 {#- The temporary table of the keys of this build. -#}
@@ -183,13 +228,18 @@
 {#- A condition: the row belongs to what is made anew; always true where all is. An array, because
     PostgreSQL takes it into steps that group or keep the latest row of a key, and reads by the index. -#}
 {% macro is_redone(column, key='case_id') -%}
-    {#- At parsing time: the log comes first. -#}
-    {%- if not execute -%}{%- do ref('int_case_changes') -%}{%- endif -%}
+    {{- comes_after('int_case_changes') -}}
     {%- if is_by_change() -%}
     {{ column }} = any(array(select redo.{{ key }} from {{ to_redo() }} as redo))
     {%- else -%}
     true
     {%- endif -%}
+{%- endmacro %}
+
+{#- In a model: it is built after another one that it does not read, but that notes cases for it. Unit
+    tests need not give what is only named at parsing time. -#}
+{% macro comes_after(name) -%}
+    {%- if not execute -%}{%- do ref(name) -%}{%- endif -%}
 {%- endmacro %}
 
 {#- As a hook before the model: cases that have to be made anew for a reason that shows only here are

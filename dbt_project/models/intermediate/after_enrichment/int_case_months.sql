@@ -2,7 +2,7 @@
     materialized='incremental',
     incremental_strategy='by_change',
     unique_key='case_id',
-    pre_hook=["{{ note_moved_repeats() }}", "{{ collect_redo() }}"],
+    pre_hook=["{{ note_moved_recurrences() }}", "{{ collect_redo() }}"],
     indexes=[
         {'columns': ['case_id']},
         {'columns': ['found_at']},
@@ -18,7 +18,8 @@ with appeals as (
         case_id,
         region_code,
         block_code,
-        received_date
+        received_date,
+        applicant_key
     from {{ ref('fct_appeals') }}
     where {{ is_redone('case_id') }}
 ),
@@ -44,8 +45,8 @@ measures as (
     where {{ is_redone('case_id') }}
 ),
 
-repeats as (
-    select * from {{ ref('int_repeat_cases') }}
+recurrences as (
+    {{ recurrence_keys() }}
 ),
 
 regions as (
@@ -104,9 +105,10 @@ select
     appeals.region_code,
     appeals.block_code,
     coalesce(months.month_date, '-infinity') as month_date,
-    repeats.repeats_case_id is not null as is_repeated,
+    appeals.applicant_key,
+    recurrences.recurrence_key,
     {{ moment_of_run() }} as found_at,
     true as is_current
 from appeals
 left join months on appeals.case_id = months.case_id
-left join repeats on appeals.case_id = repeats.repeats_case_id
+left join recurrences on appeals.case_id = recurrences.case_id

@@ -1,7 +1,17 @@
+{{ config(
+    materialized='incremental',
+    incremental_strategy='by_change',
+    unique_key='cohort_key',
+    pre_hook="{{ collect_redo('cohort_key', told_by='int_rating_cohort') }}",
+    indexes=[
+        {'columns': ['cohort_key']},
+    ],
+) }}
 -- The bodies that a rating of a period speaks of, with their main block: the one with most of the
 -- body's cases in the period; of equals, the first by code.
 with cohort as (
     select * from {{ ref('int_rating_cohort') }}
+    where is_current and {{ is_redone('cohort_key', 'cohort_key') }}
 ),
 
 bodies as (
@@ -10,6 +20,7 @@ bodies as (
 
 by_block as (
     select
+        cohort_key,
         period_kind,
         period_start,
         region_code,
@@ -21,10 +32,11 @@ by_block as (
         count(rating) as rated_cases,
         count(*) filter (where rating >= 4) as satisfied_cases
     from cohort
-    group by period_kind, period_start, region_code, body_code, block_code
+    group by cohort_key, period_kind, period_start, region_code, body_code, block_code
 )
 
 select
+    by_block.cohort_key,
     by_block.period_kind,
     by_block.period_start,
     by_block.region_code,
@@ -40,6 +52,7 @@ select
 from by_block
 inner join bodies on by_block.body_code = bodies.body_code
 group by
+    by_block.cohort_key,
     by_block.period_kind,
     by_block.period_start,
     by_block.region_code,

@@ -6,11 +6,13 @@
     indexes=[
         {'columns': ['case_id']},
         {'columns': ['deadline_status']},
+        {'columns': ['found_at']},
     ],
-    meta={'by_moment': true},
+    meta={'by_moment': true, 'keeps_before': true},
 ) }}
 -- The cycles that a rating of a month or a quarter rests on: their term ended in the period and not
--- later than the report. One row a cycle and kind of period.
+-- later than the report. One row a cycle and kind of period. What a cycle was before it changed stays
+-- beside it (`is_current`): whatever sums a body's cycles of a period is made anew there too.
 with deadlines as (
     select * from {{ ref('int_deadlines') }}
     where
@@ -117,7 +119,10 @@ select
     dated.elapsed_ratio,
     dated.questions_raised,
     dated.questions_answered,
-    dated.rating
+    dated.rating,
+    {{ cohort_key('dated') }} as cohort_key,
+    {{ moment_of_run() }} as found_at,
+    true as is_current
 from dated
 left join settings
     on

@@ -1,97 +1,12 @@
 -- What was counted for each dimension of a body in a period. `amount` / `n` is the value: a count for
 -- a share, n times the median for the speed.
-{%- set z = 1.96 %}
-with cohort as (
-    select * from {{ ref('int_rating_cohort') }}
+with counts as (
+    select * from {{ ref('int_rating_counts') }}
 ),
 
 checks as (
     select * from {{ ref('int_checked_replies') }}
     where body_code is not null
-),
-
-by_body as (
-    select
-        period_kind,
-        period_start,
-        body_code,
-        count(*) as due_cycles,
-        count(*) filter (where deadline_status <> 'overdue_open') as answered_cycles,
-        count(*) filter (where deadline_status = 'on_time') as on_time_cycles,
-        sum(questions_raised) as questions_raised,
-        sum(questions_answered) as questions_answered,
-        count(rating) as rated_cases,
-        count(*) filter (where rating >= 4) as satisfied_cases,
-        array_agg(distinct case_id) as due_case_ids,
-        array_agg(distinct case_id) filter (where questions_raised > 0) as asked_case_ids,
-        array_agg(distinct case_id) filter (where rating is not null) as rated_case_ids
-    from cohort
-    group by period_kind, period_start, body_code
-),
-
-ordered as (
-    select
-        period_kind,
-        period_start,
-        body_code,
-        case_id,
-        elapsed_ratio,
-        row_number() over (
-            partition by period_kind, period_start, body_code order by elapsed_ratio
-        ) as place,
-        count(*) over (partition by period_kind, period_start, body_code) as n
-    from cohort
-    where elapsed_ratio is not null
-),
-
--- Median, and its interval by order statistics: ranks (n -+ z*sqrt(n))/2, rounded up.
-speeds as (
-    select
-        period_kind,
-        period_start,
-        body_code,
-        n,
-        avg(elapsed_ratio) filter (where place in ((n + 1) / 2, (n + 2) / 2)) as ratio_p50,
-        max(elapsed_ratio) filter (where place = ceil(0.9 * n)) as ratio_p90,
-        max(elapsed_ratio) filter (
-            where place = greatest(1, ceil((n - {{ z }} * sqrt(n::numeric)) / 2))
-        ) as ratio_low,
-        max(elapsed_ratio) filter (
-            where place = least(n, ceil((n + {{ z }} * sqrt(n::numeric)) / 2))
-        ) as ratio_high,
-        array_agg(distinct case_id) as case_ids
-    from ordered
-    group by period_kind, period_start, body_code, n
-),
-
-shares as (
-    select
-        by_body.period_kind,
-        by_body.period_start,
-        by_body.body_code,
-        dimensions.dimension_code,
-        dimensions.amount,
-        dimensions.n,
-        dimensions.case_ids
-    from by_body
-    cross join lateral (
-        values
-        ('quantity', by_body.answered_cycles, by_body.due_cycles, by_body.due_case_ids),
-        ('deadlines', by_body.on_time_cycles, by_body.due_cycles, by_body.due_case_ids),
-        (
-            'completeness',
-            by_body.questions_answered,
-            by_body.questions_raised,
-            by_body.asked_case_ids
-        ),
-        -- Shown beside the rating; part of it only where a region's dimensions name it (DOMAIN 5.3).
-        (
-            'satisfaction',
-            by_body.satisfied_cases,
-            by_body.rated_cases,
-            by_body.rated_case_ids
-        )
-    ) as dimensions (dimension_code, amount, n, case_ids)
 ),
 
 checked as (
@@ -122,15 +37,14 @@ select
     period_start,
     body_code,
     dimension_code,
-    amount::numeric as amount,
-    n::numeric as n,
-    null::numeric as ratio_p50,
-    null::numeric as ratio_p90,
-    null::numeric as ratio_low,
-    null::numeric as ratio_high,
+    amount,
+    n,
+    ratio_p50,
+    ratio_p90,
+    ratio_low,
+    ratio_high,
     case_ids
-from shares
-where n > 0
+from counts
 union all
 select
     period_kind,
@@ -145,17 +59,3 @@ select
     null::numeric as ratio_high,
     case_ids
 from qualities
-union all
-select
-    period_kind,
-    period_start,
-    body_code,
-    'speed' as dimension_code,
-    n * ratio_p50 as amount,
-    n::numeric as n,
-    ratio_p50,
-    ratio_p90,
-    ratio_low,
-    ratio_high,
-    case_ids
-from speeds

@@ -12,8 +12,8 @@
     ],
     meta={'by_moment': true},
 ) }}
--- A case that had not come yet by the moment of the build before is noted with the verdicts:
--- depends_on: {{ ref('int_verdicts') }}
+-- A case that had not come yet by the moment of the build before is noted with the verdicts.
+{{ comes_after('int_verdicts') }}
 with cases as (
     select * from {{ ref('int_cases') }}
     where {{ is_redone('case_id') }}

@@ -1,12 +1,19 @@
 {{ config(
+    materialized='incremental',
+    incremental_strategy='by_change',
+    unique_key='case_id',
+    on_schema_change='fail',
+    pre_hook="{{ collect_redo(also=flagged_by_others()) }}",
     grants={'select': ['tsur_analyst', 'tsur_auditor']},
     indexes=[
         {'columns': ['case_id', 'rule_code'], 'unique': true},
         {'columns': ['region_code', 'flagged_date']},
-    ]
+    ],
+    meta={'by_moment': true},
 ) }}
 -- What the rules point at (DOMAIN 5.9), one row a case and rule, on the day when it first held, and
 -- what a person said of it. A flag is a suspicion: only a confirmed one counts.
+{{ comes_after('int_case_months') }}
 -- Without texts: a step that is read several times is written out.
 with appeals as (
     select
@@ -25,6 +32,7 @@ with appeals as (
         not appeals.is_deleted
         and appeals.received_date is not null
         and appeals.is_received
+        and {{ is_redone('appeals.case_id') }}
 ),
 
 events as (
@@ -42,6 +50,7 @@ events as (
         events.event_code in (
             'transferred', 'reopened', 'rated', 'interim_reply', 'answered', 'closed'
         )
+        and {{ is_redone('events.case_id') }}
 ),
 
 deadlines as (
@@ -53,31 +62,48 @@ deadlines as (
         deadline_status,
         as_of
     from {{ ref('fct_deadlines') }}
-    where exclusion_code is null and is_opened
+    where exclusion_code is null and is_opened and {{ is_redone('case_id') }}
 ),
 
 signals as (
     select * from {{ ref('int_case_signals') }}
+    where {{ is_redone('case_id') }}
+),
+
+skeletons as (
+    select * from {{ ref('int_reply_skeletons') }}
+    where is_current and {{ is_redone('case_id') }}
+),
+
+templates as (
+    select * from {{ ref('int_reply_templates') }}
+),
+
+crowded as (
+    select * from {{ ref('int_crowded_comments') }}
 ),
 
 near_replies as (
     select * from {{ ref('int_near_replies') }}
+    where {{ is_redone('case_id') }}
+),
+
+near_appeals as (
+    select
+        case_id,
+        body_code,
+        object_key
+    from {{ ref('fct_appeals') }}
+    where
+        not is_deleted
+        and received_date is not null
+        and is_received
+        and case_id = any(array(select other_case_id from near_replies))
 ),
 
 repeats as (
     select * from {{ ref('int_repeat_cases') }}
-),
-
-messages as (
-    select
-        case_id,
-        region_code,
-        source_code,
-        parent_native_id,
-        applicant_key,
-        received_at
-    from {{ ref('int_cases') }}
-    where parent_native_id is not null and applicant_key is not null
+    where {{ is_redone('repeats_case_id') }}
 ),
 
 rules as (
@@ -137,61 +163,6 @@ returns as (
     where ratings.rating <= 2
 ),
 
--- Only threads with enough authors are looked at hour by hour.
-threads as (
-    select
-        region_code,
-        source_code,
-        parent_native_id
-    from messages
-    group by region_code, source_code, parent_native_id
-    having count(distinct applicant_key) >= 20
-),
-
-heated as (
-    select messages.*
-    from messages
-    inner join threads
-        on
-            messages.region_code = threads.region_code
-            and messages.source_code = threads.source_code
-            and messages.parent_native_id = threads.parent_native_id
-),
-
-crowds as (
-    select
-        heated.region_code,
-        heated.source_code,
-        heated.parent_native_id,
-        heated.case_id,
-        heated.received_at
-    from heated
-    inner join heated as others
-        on
-            heated.region_code = others.region_code
-            and heated.source_code = others.source_code
-            and heated.parent_native_id = others.parent_native_id
-            and heated.received_at >= others.received_at
-            and heated.received_at - interval '24 hours' < others.received_at
-    group by
-        heated.region_code,
-        heated.source_code,
-        heated.parent_native_id,
-        heated.case_id,
-        heated.received_at
-    having count(distinct others.applicant_key) >= 20
-),
-
--- The comment with which the authors of the last 24 hours became twenty.
-crowded as (
-    select distinct on (region_code, source_code, parent_native_id)
-        case_id,
-        received_at
-    from crowds
-    order by
-        region_code asc, source_code asc, parent_native_id asc, received_at asc, case_id asc
-),
-
 -- The first word of the body to the applicant, interim or final, against the term of the cycle.
 first_replies as (
     select
@@ -222,19 +193,6 @@ answers as (
     from deadlines
     where closed_at <= as_of
     group by case_id
-),
-
--- One skeleton in replies of one body about different objects.
-templates as (
-    select
-        appeals.region_code,
-        appeals.body_code,
-        signals.skeleton_hash
-    from appeals
-    inner join signals on appeals.case_id = signals.case_id
-    where signals.skeleton_hash is not null and appeals.object_key is not null
-    group by appeals.region_code, appeals.body_code, signals.skeleton_hash
-    having count(distinct appeals.object_key) >= 2
 ),
 
 -- A case that came back and was then handed on: who answered was not competent.
@@ -297,21 +255,13 @@ found as (
     group by case_id
     union all
     select
-        appeals.case_id,
+        skeletons.case_id,
         'E2' as rule_code,
         answers.answered_at as flagged_at,
         'остов ответа' as evidence
-    from templates
-    inner join appeals
-        on
-            templates.region_code = appeals.region_code
-            and templates.body_code = appeals.body_code
-    inner join signals
-        on
-            appeals.case_id = signals.case_id
-            and templates.skeleton_hash = signals.skeleton_hash
-    inner join answers on appeals.case_id = answers.case_id
-    where appeals.object_key is not null
+    from skeletons
+    inner join templates on skeletons.template_key = templates.template_key
+    inner join answers on skeletons.case_id = answers.case_id
     union all
     select
         appeals.case_id,
@@ -320,7 +270,7 @@ found as (
         'сходство ответов' as evidence
     from near_replies
     inner join appeals on near_replies.case_id = appeals.case_id
-    inner join appeals as others
+    inner join near_appeals as others
         on
             near_replies.other_case_id = others.case_id
             and appeals.body_code = others.body_code
@@ -385,17 +335,15 @@ found as (
     select
         appeals.case_id,
         'E8' as rule_code,
-        min(later.received_at) as flagged_at,
+        repeats.repeated_at as flagged_at,
         'решение и повторное обращение' as evidence
     from repeats
     inner join appeals on repeats.repeats_case_id = appeals.case_id
-    inner join appeals as later on repeats.case_id = later.case_id
     inner join answers on appeals.case_id = answers.case_id
     where
         appeals.resolution_code = 'solved'
-        and later.received_at > answers.answered_at
-        and later.received_at <= answers.answered_at + interval '14 days'
-    group by appeals.case_id
+        and repeats.repeated_at > answers.answered_at
+        and repeats.repeated_at <= answers.answered_at + interval '14 days'
 ),
 
 first_found as (
@@ -419,8 +367,7 @@ select
     first_found.evidence,
     corrections.case_id is not null as is_reviewed,
     coalesce(lower(corrections.new_value) = 'да', false) as is_confirmed,
-    corrections.decided_at as reviewed_at,
-    appeals.as_of
+    corrections.decided_at as reviewed_at
 from first_found
 inner join rules on first_found.rule_code = rules.rule_code
 inner join appeals on first_found.case_id = appeals.case_id

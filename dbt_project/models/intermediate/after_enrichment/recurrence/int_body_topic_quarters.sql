@@ -1,9 +1,18 @@
+{{ config(
+    materialized='incremental',
+    incremental_strategy='by_change',
+    unique_key='cohort_key',
+    pre_hook="{{ collect_redo('cohort_key', told_by='int_rating_cohort') }}",
+    indexes=[
+        {'columns': ['cohort_key']},
+    ],
+) }}
 -- How fast, how punctually and how finally a body handles a topic in a quarter: the cycles of the
 -- rating's cohort (DOMAIN 5.1, 5.2), so that an open case past its term counts and ignoring hard cases
 -- does not help.
 with cohort as (
     select * from {{ ref('int_rating_cohort') }}
-    where period_kind = 'quarter'
+    where period_kind = 'quarter' and is_current and {{ is_redone('cohort_key', 'cohort_key') }}
 ),
 
 attributes as (
@@ -23,6 +32,7 @@ answers as (
 )
 
 select
+    cohort.cohort_key,
     cohort.period_start as quarter_date,
     cohort.region_code,
     attributes.topic_code,
@@ -40,4 +50,9 @@ select
 from cohort
 inner join attributes on cohort.case_id = attributes.case_id
 left join answers on cohort.case_id = answers.case_id and cohort.cycle_no = answers.cycle_no
-group by cohort.period_start, cohort.region_code, attributes.topic_code, cohort.body_code
+group by
+    cohort.cohort_key,
+    cohort.period_start,
+    cohort.region_code,
+    attributes.topic_code,
+    cohort.body_code
