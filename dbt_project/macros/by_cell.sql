@@ -65,6 +65,31 @@
     {{ get_insert_into_sql(arg_dict['target_relation'], arg_dict['temp_relation'], arg_dict['dest_columns']) }}
 {%- endmacro %}
 
+{#- Cells of cases whose first answer has come of an age since the build before: only then is it told
+    what became of it. By the month of the answer. -#}
+{% macro cells_of_aged_answers(ages) -%}
+    select
+        filings.region_code,
+        filings.block_code,
+        date_trunc('month', filings.first_answered_date)::date as month_date
+    from {{ clock() }} as clock
+    cross join unnest(array['{{ ages | join("', '") }}']::interval[]) as ages (age)
+    inner join {{ ref('int_case_filings') }} as filings
+        on
+            clock.region_code = filings.region_code
+            and clock.as_of - ages.age >= filings.first_answered_at
+            and filings.first_answered_at > {{ moment_before('clock.region_code') }} - ages.age
+{%- endmacro %}
+
+{#- The report's moment of the build before, in a model that remembers it (`by_moment`). -#}
+{% macro moment_before(region) -%}
+    coalesce((
+        select (states.as_of ->> {{ region }})::timestamptz
+        from audit.model_states as states
+        where states.model = '{{ this.identifier }}'
+    ), '-infinity')
+{%- endmacro %}
+
 {#- What repeats say of a case, as one value: by which case it is repeated, whose copy it is, how many
     copies it has. It follows from other cases than this one. -#}
 {% macro recurrence_keys() -%}

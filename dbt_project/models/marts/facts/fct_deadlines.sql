@@ -1,57 +1,55 @@
-{{ config(
-    indexes=[
-        {'columns': ['case_id', 'cycle_no'], 'unique': true},
-        {'columns': ['region_code', 'due_at']},
-    ]
-) }}
-with deadlines as (
-    select * from {{ ref('int_deadlines') }}
+{{ config(materialized='view') }}
+-- The kept rows with the moment that they are of: that moves with each build, and they do not.
+with kept as (
+    select * from {{ ref('kept_deadlines') }}
+),
+
+regions as (
+    select * from {{ ref('dim_regions') }}
 )
 
 select
-    case_id,
-    cycle_no,
-    region_code,
-    source_code,
-    native_id,
-    body_code,
-    opened_at,
-    original_due_at,
-    due_at,
-    (due_at at time zone time_zone)::date as due_date,
-    source_due_at,
-    closed_at,
-    is_closed,
-    deadline_status,
-    source_verdict,
-    is_verdict_mismatch,
-    deadline_source,
-    rule_code,
-    is_extended,
-    exclusion_code,
-    is_last_cycle,
-    -- A month reports by the due date; a cycle without one stands in the month in which it began.
-    date_trunc('month', coalesce(due_at, opened_at) at time zone time_zone)::date as month_date,
-    coalesce(is_opened, true) as is_opened,
-    as_of,
-    -- the internal term of the answer
-    internal_rule_code,
-    internal_due_at,
-    internal_status,
-    -- the steps before it, each with whose it was
-    first_reply_rule_code,
-    first_reply_due_at,
-    first_reply_at,
-    first_reply_status,
-    first_reply_body_code,
-    registration_rule_code,
-    registered_at,
-    registration_due_at,
-    registration_status,
-    registration_body_code,
-    forwarding_rule_code,
-    forwarded_at,
-    forwarding_due_at,
-    forwarding_status,
-    forwarding_body_code
-from deadlines
+    kept.case_id,
+    kept.cycle_no,
+    kept.region_code,
+    kept.source_code,
+    kept.native_id,
+    kept.body_code,
+    kept.opened_at,
+    kept.original_due_at,
+    kept.due_at,
+    kept.due_date,
+    kept.source_due_at,
+    kept.closed_at,
+    kept.is_closed,
+    kept.deadline_status,
+    kept.source_verdict,
+    kept.is_verdict_mismatch,
+    kept.deadline_source,
+    kept.rule_code,
+    kept.is_extended,
+    kept.exclusion_code,
+    kept.is_last_cycle,
+    kept.month_date,
+    kept.is_opened,
+    regions.as_of,
+    kept.internal_rule_code,
+    kept.internal_due_at,
+    kept.internal_status,
+    kept.first_reply_rule_code,
+    kept.first_reply_due_at,
+    kept.first_reply_at,
+    kept.first_reply_status,
+    kept.first_reply_body_code,
+    kept.registration_rule_code,
+    kept.registered_at,
+    kept.registration_due_at,
+    kept.registration_status,
+    kept.registration_body_code,
+    kept.forwarding_rule_code,
+    kept.forwarded_at,
+    kept.forwarding_due_at,
+    kept.forwarding_status,
+    kept.forwarding_body_code
+from kept
+inner join regions on kept.region_code = regions.region_code
