@@ -10,11 +10,8 @@ with appeals as (
     where not is_deleted and received_date is not null and is_received
 ),
 
-texts as (
-    select
-        case_id,
-        normalised_text_hash
-    from {{ ref('int_case_signals') }}
+daily_messages as (
+    select * from {{ ref('int_daily_messages') }}
 ),
 
 source_days as (
@@ -45,37 +42,12 @@ module_labels as (
     where module_code = 'risk_daily'
 ),
 
--- A case without a place belongs to the series «-» of its region.
-cases as (
-    select
-        appeals.case_id,
-        appeals.region_code,
-        appeals.block_code,
-        coalesce(appeals.municipality_code, '-') as municipality_key,
-        appeals.source_code,
-        appeals.received_date as day,
-        appeals.received_at,
-        appeals.topic_code,
-        appeals.topic_title,
-        coalesce(texts.normalised_text_hash, appeals.case_id::text) as text_key
-    from appeals
-    inner join regions on appeals.region_code = regions.region_code
-    left join texts on appeals.case_id = texts.case_id
-    -- The day of the report is not over yet.
-    where appeals.received_date < (regions.as_of at time zone regions.time_zone)::date
-),
-
--- Reposts collapsed: the same text counts once a day.
 daily as (
-    select
-        region_code,
-        block_code,
-        municipality_key,
-        source_code,
-        day,
-        count(distinct text_key)::int as messages
-    from cases
-    group by region_code, block_code, municipality_key, source_code, day
+    select daily_messages.*
+    from daily_messages
+    inner join regions on daily_messages.region_code = regions.region_code
+    -- The day of the report is not over yet.
+    where daily_messages.day < (regions.as_of at time zone regions.time_zone)::date
 ),
 
 -- Only a day of five can raise an alert: the other series need no baseline.
@@ -310,16 +282,23 @@ signal_days as (
 
 signal_cases as (
     select
+        signal_days.region_code,
+        signal_days.block_code,
+        signal_days.municipality_key,
+        signal_days.source_code,
         signal_days.opened_date,
-        cases.*
+        appeals.case_id,
+        appeals.topic_code,
+        appeals.topic_title,
+        appeals.received_at
     from signal_days
-    inner join cases
+    inner join appeals
         on
-            signal_days.region_code = cases.region_code
-            and signal_days.block_code = cases.block_code
-            and signal_days.municipality_key = cases.municipality_key
-            and signal_days.source_code = cases.source_code
-            and signal_days.day = cases.day
+            signal_days.region_code = appeals.region_code
+            and signal_days.block_code = appeals.block_code
+            and signal_days.municipality_key = coalesce(appeals.municipality_code, '-')
+            and signal_days.source_code = appeals.source_code
+            and signal_days.day = appeals.received_date
 ),
 
 clusters as (

@@ -1,0 +1,54 @@
+{{ config(
+    materialized='incremental',
+    incremental_strategy='by_cell',
+    unique_key='month_date',
+    pre_hook="{{ collect_cells() }}",
+    indexes=[
+        {'columns': ['region_code', 'block_code', 'month_date']},
+    ],
+    meta={'by_moment': true},
+) }}
+-- How many messages of a block came from a place through a source on a day. Reposts are collapsed: the
+-- same text counts once a day. A case without a place belongs to the series «-» of its region.
+with appeals as (
+    select
+        case_id,
+        region_code,
+        block_code,
+        coalesce(municipality_code, '-') as municipality_key,
+        source_code,
+        received_date as day,
+        date_trunc('month', received_date)::date as month_date
+    from {{ ref('fct_appeals') }}
+    where
+        not is_deleted
+        and received_date is not null
+        and is_received
+        and {{ is_of_redone_cell(month="date_trunc('month', received_date)::date") }}
+),
+
+texts as (
+    select
+        case_id,
+        normalised_text_hash
+    from {{ ref('int_case_signals') }}
+    where {{ is_case_of_redone_cell() }}
+)
+
+select
+    appeals.region_code,
+    appeals.block_code,
+    appeals.municipality_key,
+    appeals.source_code,
+    appeals.day,
+    appeals.month_date,
+    count(distinct coalesce(texts.normalised_text_hash, appeals.case_id::text))::int as messages
+from appeals
+left join texts on appeals.case_id = texts.case_id
+group by
+    appeals.region_code,
+    appeals.block_code,
+    appeals.municipality_key,
+    appeals.source_code,
+    appeals.day,
+    appeals.month_date
