@@ -1,4 +1,9 @@
 {{ config(
+    materialized='incremental',
+    incremental_strategy='by_change',
+    unique_key='record_key',
+    on_schema_change='fail',
+    pre_hook="{{ collect_redo('case_id', 'record_key') }}",
     indexes=[
         {'columns': ['record_key'], 'unique': true},
         {'columns': ['source_code', 'region_code', 'ledger_state']},
@@ -6,6 +11,7 @@
 ) }}
 with ledger as (
     select * from {{ ref('int_case_ledger') }}
+    where {{ is_redone('record_key', 'record_key') }}
 )
 
 select
