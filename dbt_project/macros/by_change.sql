@@ -210,7 +210,7 @@
             where {{ is_redone('template_key', 'template_key') }}
         ) as present
             on before.template_key = present.template_key
-        inner join {{ ref('int_reply_skeletons') }} as skeletons
+        inner join {{ ref('kept_reply_skeletons') }} as skeletons
             on coalesce(before.template_key, present.template_key) = skeletons.template_key
         where
             skeletons.is_current

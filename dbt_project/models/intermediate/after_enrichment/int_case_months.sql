@@ -13,19 +13,34 @@
 -- In which months a case stands: it came, a term ended, something was done. One row a case and month;
 -- where nothing of it has a date, -infinity. What a case was before it changed stays beside it
 -- (`is_current`), so that sums over it are made anew there too.
-with appeals as (
+with cases as (
     select
         case_id,
         region_code,
-        block_code,
         received_date,
         applicant_key
-    from {{ ref('fct_appeals') }}
+    from {{ ref('int_case_records') }}
     where {{ is_redone('case_id') }}
 ),
 
+attributes as (
+    select
+        case_id,
+        block_code
+    from {{ ref('int_case_attributes') }}
+    where {{ is_redone('case_id') }}
+),
+
+appeals as (
+    select
+        cases.*,
+        attributes.block_code
+    from cases
+    inner join attributes on cases.case_id = attributes.case_id
+),
+
 deadlines as (
-    select * from {{ ref('fct_deadlines') }}
+    select * from {{ ref('int_verdicts') }}
     where {{ is_redone('case_id') }}
 ),
 
@@ -33,7 +48,7 @@ events as (
     select
         case_id,
         occurred_at
-    from {{ ref('fct_appeal_events') }}
+    from {{ ref('int_case_events') }}
     where {{ is_redone('case_id') }}
 ),
 
@@ -50,7 +65,7 @@ recurrences as (
 ),
 
 regions as (
-    select * from {{ ref('dim_regions') }}
+    select * from {{ ref('int_region_clock') }}
 ),
 
 moments as (
@@ -97,7 +112,7 @@ months as (
         case_id,
         '-infinity'::date as month_date
     from deadlines
-    where month_date is null
+    where coalesce(due_at, opened_at) is null
 )
 
 select

@@ -71,12 +71,12 @@ signals as (
 ),
 
 skeletons as (
-    select * from {{ ref('int_reply_skeletons') }}
+    select * from {{ ref('kept_reply_skeletons') }}
     where is_current and {{ is_redone('case_id') }}
 ),
 
 templates as (
-    select * from {{ ref('int_reply_templates') }}
+    select * from {{ ref('kept_reply_templates') }}
 ),
 
 crowded as (

@@ -11,7 +11,7 @@ with appeals as (
 ),
 
 daily_messages as (
-    select * from {{ ref('int_daily_messages') }}
+    select * from {{ ref('kept_daily_messages') }}
 ),
 
 source_days as (

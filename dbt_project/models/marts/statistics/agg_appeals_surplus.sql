@@ -8,7 +8,7 @@
 -- than once in the period make a row, so this stays small where all slices would be many times the
 -- cases. People = cases with a known applicant, less the surplus: exact, for each slice of its own.
 with of_applicants as (
-    select * from {{ ref('int_applicant_surplus') }}
+    select * from {{ ref('kept_applicant_surplus') }}
 )
 
 select

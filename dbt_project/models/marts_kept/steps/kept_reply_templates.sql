@@ -3,7 +3,7 @@
     incremental_strategy='by_change',
     unique_key='template_key',
     pre_hook=[
-        "{{ collect_redo('template_key', told_by='int_reply_skeletons') }}",
+        "{{ collect_redo('template_key', told_by='kept_reply_skeletons') }}",
         "{{ put_templates_by() }}",
     ],
     post_hook="{{ note_moved_templates() }}",
@@ -13,7 +13,7 @@
 ) }}
 -- One skeleton in replies of one body about different objects (DOMAIN 5.9, E2).
 with skeletons as (
-    select * from {{ ref('int_reply_skeletons') }}
+    select * from {{ ref('kept_reply_skeletons') }}
     where is_current and {{ is_redone('template_key', 'template_key') }}
 )
 
