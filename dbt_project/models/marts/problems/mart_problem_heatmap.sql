@@ -1,59 +1,16 @@
-{{ config(
-    indexes=[
-        {'columns': ['region_code', 'week_start', 'block_code']},
-        {'columns': ['region_code', 'municipality_code']},
-    ]
-) }}
-with cases as (
-    select * from {{ ref('fct_counted_cases') }}
+{{ config(materialized='view') }}
+-- The kept rows with what can move while they stay: the moment that they are of, names that only the
+-- data know, and what the act of a region requires by then.
+with kept as (
+    select * from {{ ref('kept_problem_heatmap') }}
 ),
 
 regions as (
     select * from {{ ref('dim_regions') }}
 ),
 
-blocks as (
-    select * from {{ ref('dim_blocks') }}
-),
-
 municipalities as (
     select * from {{ ref('dim_municipalities') }}
-),
-
-module_labels as (
-    select
-        region_code,
-        module_label
-    from {{ ref('dim_region_modules') }}
-    where module_code = 'heatmap'
-),
-
-observed as (
-    select
-        region_code,
-        municipality_code,
-        block_code,
-        week_start,
-        count(distinct problem_id) as problems,
-        count(*) as cases,
-        count(*) filter (where has_term) as cases_with_term,
-        count(*) filter (where is_overdue_open) as overdue_open,
-        sum(answered_cycles) as answered_cycles,
-        sum(returned_cycles) as returned_cycles,
-        count(*) filter (where is_urgent) as urgent_cases,
-        array_agg(distinct problem_evidence order by problem_evidence) as evidence,
-        array_agg(case_id order by case_id) as case_ids
-    from cases
-    group by region_code, municipality_code, block_code, week_start
-),
-
-populated as (
-    select
-        region_code,
-        municipality_code,
-        population::numeric / sum(population) over (partition by region_code) as population_share
-    from municipalities
-    where population > 0
 ),
 
 gaps as (
@@ -65,119 +22,51 @@ gaps as (
     group by region_code
 ),
 
--- What a region has of a block in a week: only what lies in municipalities with a population is
--- shared out, so that expected and observed problems add up to the same.
-totals as (
+module_labels as (
     select
-        observed.region_code,
-        observed.block_code,
-        observed.week_start,
-        sum(observed.problems) as problems,
-        coalesce(
-            sum(observed.problems) filter (where observed.municipality_code is null), 0
-        ) as unlocated_problems,
-        coalesce(
-            sum(observed.problems) filter (where populated.municipality_code is not null), 0
-        ) as shared_problems
-    from observed
-    left join populated
-        on
-            observed.region_code = populated.region_code
-            and observed.municipality_code = populated.municipality_code
-    group by observed.region_code, observed.block_code, observed.week_start
-),
-
-cells as (
-    select
-        totals.*,
-        municipalities.municipality_code,
-        municipalities.municipality_name,
-        municipalities.population
-    from totals
-    inner join municipalities on totals.region_code = municipalities.region_code
-    union all
-    select
-        totals.*,
-        null as municipality_code,
-        'Не определено' as municipality_name,
-        null as population
-    from totals
-    where totals.unlocated_problems > 0
-),
-
-measured as (
-    select
-        cells.*,
-        observed.cases,
-        observed.problems as observed_problems,
-        observed.cases_with_term,
-        observed.overdue_open,
-        observed.answered_cycles,
-        observed.returned_cycles,
-        observed.urgent_cases,
-        observed.evidence,
-        observed.case_ids,
-        populated.population_share * cells.shared_problems as expected_problems,
-        {{ heat_index('observed.problems', 'populated.population_share * cells.shared_problems') }}
-            as heat_index
-    from cells
-    left join observed
-        on
-            cells.region_code = observed.region_code
-            and cells.block_code = observed.block_code
-            and cells.week_start = observed.week_start
-            and coalesce(cells.municipality_code, '-') = coalesce(observed.municipality_code, '-')
-    left join populated
-        on
-            cells.region_code = populated.region_code
-            and cells.municipality_code = populated.municipality_code
+        region_code,
+        module_label
+    from {{ ref('dim_region_modules') }}
+    where module_code = 'heatmap'
 )
 
 select
-    measured.week_start,
-    measured.region_code,
-    regions.region_name,
-    measured.municipality_code,
-    measured.municipality_name,
-    measured.block_code,
-    blocks.block_name,
-    coalesce(measured.observed_problems, 0) as problems,
-    coalesce(measured.cases, 0) as cases,
-    measured.population,
-    round(measured.expected_problems, 4) as expected_problems,
-    round(measured.heat_index, 4) as heat_index,
-    case
-        when measured.heat_index < 0.8 then 'менее 0,8'
-        when measured.heat_index < 1.25 then '0,8–1,25'
-        when measured.heat_index <= 2 then '1,25–2'
-        when measured.heat_index > 2 then 'более 2'
-    end as heat_class,
-    coalesce(measured.cases_with_term, 0) as cases_with_term,
-    coalesce(measured.overdue_open, 0) as overdue_open,
-    round(measured.overdue_open::numeric / nullif(measured.cases_with_term, 0), 4)
-        as overdue_open_share,
-    round(measured.returned_cycles::numeric / nullif(measured.answered_cycles, 0), 4)
-        as reopen_share,
-    round(measured.urgent_cases::numeric / nullif(measured.cases, 0), 4) as severity_share,
-    round(measured.unlocated_problems / measured.problems, 4) as unlocated_share,
-    measured.unlocated_problems / measured.problems > 0.15 as is_unlocated_warning,
-    measured.heat_index is not null as is_computed,
-    case
-        when measured.heat_index is not null then null
-        when measured.municipality_code is null then 'муниципалитет не определён'
-        else 'нет данных о населении'
-    end as not_computed_reason,
+    kept.week_start,
+    kept.region_code,
+    kept.region_name,
+    kept.municipality_code,
+    coalesce(municipalities.municipality_name, 'Не определено') as municipality_name,
+    kept.block_code,
+    kept.block_name,
+    kept.problems,
+    kept.cases,
+    kept.population,
+    kept.expected_problems,
+    kept.heat_index,
+    kept.heat_class,
+    kept.cases_with_term,
+    kept.overdue_open,
+    kept.overdue_open_share,
+    kept.reopen_share,
+    kept.severity_share,
+    kept.unlocated_share,
+    kept.is_unlocated_warning,
+    kept.is_computed,
+    kept.not_computed_reason,
     coalesce(gaps.population_gaps, '{}') as population_gaps,
-    coalesce(array_to_string(measured.evidence, ', '), '') as evidence,
-    coalesce(measured.case_ids, '{}') as case_ids,
-    (measured.week_start + 7)::timestamp at time zone regions.time_zone <= regions.as_of
+    kept.evidence,
+    kept.case_ids,
+    (kept.week_start + 7)::timestamp at time zone regions.time_zone <= regions.as_of
         as is_week_finished,
     coalesce(module_labels.module_label, 'вне положения') as module_label,
     regions.as_of,
     '{{ var("metric_version") }}' as metric_version,
     '{{ config_version() }}' as config_version
-from measured
-inner join regions on measured.region_code = regions.region_code
-inner join blocks on measured.block_code = blocks.block_code
-left join gaps on measured.region_code = gaps.region_code
-left join module_labels on measured.region_code = module_labels.region_code
+from kept
+inner join regions on kept.region_code = regions.region_code
+left join municipalities
+    on
+        kept.region_code = municipalities.region_code
+        and kept.municipality_code = municipalities.municipality_code
+left join gaps on kept.region_code = gaps.region_code
+left join module_labels on kept.region_code = module_labels.region_code

@@ -1,24 +1,12 @@
-{{ config(
-    indexes=[
-        {'columns': ['region_code', 'month_date']},
-        {'columns': ['block_code', 'month_date']},
-    ]
-) }}
-with measures as (
-    select * from {{ ref('int_fast_track_measures') }}
+{{ config(materialized='view') }}
+-- The kept rows with what can move while they stay: the moment that they are of, names that only the
+-- data know, and what the act of a region requires by then.
+with kept as (
+    select * from {{ ref('kept_fast_track') }}
 ),
 
 regions as (
     select * from {{ ref('dim_regions') }}
-),
-
-region_modules as (
-    select * from {{ ref('dim_region_modules') }}
-    where module_code = 'fasttrack'
-),
-
-blocks as (
-    select * from {{ ref('dim_blocks') }}
 ),
 
 bodies as (
@@ -29,83 +17,51 @@ municipalities as (
     select * from {{ ref('dim_municipalities') }}
 ),
 
-channels as (
-    select * from {{ ref('dim_channels') }}
-),
-
-counted as (
+module_labels as (
     select
-        month_date,
         region_code,
-        block_code,
-        body_code,
-        municipality_code,
-        channel_code,
-        count(*) filter (where cohort = 'filed') as filed_cases,
-        count(*) filter (where cohort = 'filed' and is_fast_track) as fast_track_cases,
-        count(*) filter (where cohort = 'filed' and is_eligible) as eligible_cases,
-        count(*) filter (where cohort = 'filed' and is_eligible and not is_fast_track)
-            as missed_cases,
-        count(*) filter (where cohort = 'filed' and not has_fast_norm) as without_norm_cases,
-        count(*) filter (where cohort = 'due') as due_cycles,
-        count(*) filter (where cohort = 'due' and deadline_status = 'on_time') as on_time,
-        count(*) filter (where cohort = 'due' and deadline_status = 'late') as late,
-        count(*) filter (where cohort = 'due' and deadline_status = 'overdue_open')
-            as overdue_open,
-        array_agg(case_id order by case_id) filter (
-            where cohort = 'filed' and is_eligible and not is_fast_track
-        ) as missed_case_ids,
-        array_agg(distinct case_id) filter (
-            where cohort = 'due' and deadline_status <> 'on_time'
-        ) as late_case_ids
-    from measures
-    group by month_date, region_code, block_code, body_code, municipality_code, channel_code
+        module_label
+    from {{ ref('dim_region_modules') }}
+    where module_code = 'fasttrack'
 )
 
 select
-    counted.month_date,
-    counted.region_code,
-    regions.region_name,
-    counted.block_code,
-    blocks.block_name,
-    counted.body_code,
+    kept.month_date,
+    kept.region_code,
+    kept.region_name,
+    kept.block_code,
+    kept.block_name,
+    kept.body_code,
     coalesce(bodies.body_name, 'Не определён') as body_name,
-    counted.municipality_code,
+    kept.municipality_code,
     coalesce(municipalities.municipality_name, 'Не определено') as municipality_name,
-    counted.channel_code,
-    coalesce(channels.channel_name, 'Не определён') as channel_name,
-    counted.filed_cases,
-    counted.fast_track_cases,
-    round(counted.fast_track_cases::numeric / nullif(counted.filed_cases, 0), 4) as coverage_share,
-    counted.eligible_cases,
-    counted.missed_cases,
-    round(counted.missed_cases::numeric / nullif(counted.eligible_cases, 0), 4) as missed_share,
-    counted.without_norm_cases,
-    counted.due_cycles,
-    counted.on_time,
-    counted.late,
-    counted.overdue_open,
-    round(counted.on_time::numeric / nullif(counted.due_cycles, 0), 4) as compliance_share,
-    case
-        when counted.due_cycles > 0 then null
-        when counted.without_norm_cases = counted.filed_cases
-            then 'ускоренного срока для этих обращений нет'
-        else 'ускоренные сроки в этом месяце не истекали'
-    end as not_computed_reason,
+    kept.channel_code,
+    kept.channel_name,
+    kept.filed_cases,
+    kept.fast_track_cases,
+    kept.coverage_share,
+    kept.eligible_cases,
+    kept.missed_cases,
+    kept.missed_share,
+    kept.without_norm_cases,
+    kept.due_cycles,
+    kept.on_time,
+    kept.late,
+    kept.overdue_open,
+    kept.compliance_share,
+    kept.not_computed_reason,
     coalesce(
-        (counted.month_date + interval '1 month') at time zone regions.time_zone <= regions.as_of,
+        (kept.month_date + interval '1 month') at time zone regions.time_zone <= regions.as_of,
         false
     ) as is_month_finished,
-    coalesce(counted.missed_case_ids, array[]::uuid[]) as missed_case_ids,
-    coalesce(counted.late_case_ids, array[]::uuid[]) as late_case_ids,
-    coalesce(region_modules.module_label, '') as module_label,
+    kept.missed_case_ids,
+    kept.late_case_ids,
+    coalesce(module_labels.module_label, '') as module_label,
     regions.as_of,
     '{{ var("metric_version") }}' as metric_version,
     '{{ config_version() }}' as config_version
-from counted
-inner join regions on counted.region_code = regions.region_code
-inner join blocks on counted.block_code = blocks.block_code
-left join region_modules on counted.region_code = region_modules.region_code
-left join bodies on counted.body_code = bodies.body_code
-left join municipalities on counted.municipality_code = municipalities.municipality_code
-left join channels on counted.channel_code = channels.channel_code
+from kept
+inner join regions on kept.region_code = regions.region_code
+left join bodies on kept.body_code = bodies.body_code
+left join municipalities on kept.municipality_code = municipalities.municipality_code
+left join module_labels on kept.region_code = module_labels.region_code

@@ -1,13 +1,8 @@
-{{ config(
-    indexes=[
-        {'columns': ['region_code', 'received_date']},
-        {'columns': ['region_code', 'month_date']},
-        {'columns': ['block_code']},
-    ]
-) }}
--- One row a day and combination of all dimensions: any two of them (or more) are a sum over it.
-with cases as (
-    select * from {{ ref('fct_counted_cases') }}
+{{ config(materialized='view') }}
+-- The kept rows with what can move while they stay: the moment that they are of, and what the act of
+-- a region requires by then.
+with kept as (
+    select * from {{ ref('kept_appeals_cube') }}
 ),
 
 regions as (
@@ -20,55 +15,30 @@ module_labels as (
         module_label
     from {{ ref('dim_region_modules') }}
     where module_code = 'statistics'
-),
-
-counted as (
-    select
-        received_date,
-        month_date,
-        region_code,
-        block_code,
-        topic_code,
-        body_code,
-        body_kind_code,
-        municipality_code,
-        channel_code,
-        source_code,
-        regime_code,
-        case_state_code,
-        applicant_class_code,
-        count(*)::int as cases,
-        count(applicant_key)::int as cases_with_applicant,
-        array_agg(case_id order by case_id) as case_ids
-    from cases
-    group by
-        received_date, month_date, region_code, block_code, topic_code, body_code, body_kind_code,
-        municipality_code, channel_code, source_code, regime_code, case_state_code,
-        applicant_class_code
 )
 
 select
-    counted.received_date,
-    counted.month_date,
-    counted.region_code,
-    regions.region_name,
-    counted.block_code,
-    counted.topic_code,
-    counted.body_code,
-    counted.body_kind_code,
-    counted.municipality_code,
-    counted.channel_code,
-    counted.source_code,
-    counted.regime_code,
-    counted.case_state_code,
-    counted.applicant_class_code,
-    counted.cases,
-    counted.cases_with_applicant,
-    counted.case_ids,
+    kept.received_date,
+    kept.month_date,
+    kept.region_code,
+    kept.region_name,
+    kept.block_code,
+    kept.topic_code,
+    kept.body_code,
+    kept.body_kind_code,
+    kept.municipality_code,
+    kept.channel_code,
+    kept.source_code,
+    kept.regime_code,
+    kept.case_state_code,
+    kept.applicant_class_code,
+    kept.cases,
+    kept.cases_with_applicant,
+    kept.case_ids,
     coalesce(module_labels.module_label, 'вне положения') as module_label,
     regions.as_of,
     '{{ var("metric_version") }}' as metric_version,
     '{{ config_version() }}' as config_version
-from counted
-inner join regions on counted.region_code = regions.region_code
-left join module_labels on counted.region_code = module_labels.region_code
+from kept
+inner join regions on kept.region_code = regions.region_code
+left join module_labels on kept.region_code = module_labels.region_code

@@ -4,8 +4,9 @@
 ) }}
 -- Distinct applicants of any slice of one or two dimensions, by day and by month. A view: a query names
 -- its dimensions, and the planner reads the cube for these alone. People of two rows never add up.
+-- The kept rows: with the moment of agg_appeals_cube each of the hundred slices would be joined.
 with cube as not materialized (
-    select * from {{ ref('agg_appeals_cube') }}
+    select * from {{ ref('kept_appeals_cube') }}
 ),
 
 surplus as (

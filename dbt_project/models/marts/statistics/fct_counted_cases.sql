@@ -9,6 +9,7 @@
         {'columns': ['case_id'], 'unique': true},
         {'columns': ['region_code', 'week_start']},
         {'columns': ['region_code', 'month_date']},
+        {'columns': ['region_code', 'first_answered_at']},
     ],
     meta={'by_moment': true},
 ) }}

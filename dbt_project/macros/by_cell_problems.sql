@@ -1,0 +1,89 @@
+{#- Cells that have to be made anew for a reason that lies outside them: `also` of collect_cells. -#}
+
+{#- For the heat map. A week stands in the month of its Monday, and its last days may be of the next
+    month; every municipality has a row in each week, whether anything came from it or not. -#}
+{% macro cells_of_weeks() -%}
+    select
+        region_code,
+        block_code,
+        (month_date - interval '1 month')::date as month_date
+    from {{ ref('int_case_months') }}
+    where
+        found_at > (select seen_at from audit.model_states where model = '{{ this.identifier }}')
+        and extract(isodow from month_date) <> 1
+    union
+    select
+        region_code,
+        block_code,
+        month_date
+    from {{ this }}
+    where region_code in (
+        select coalesce(stored.region_code, municipalities.region_code)
+        from (
+            select distinct
+                region_code,
+                municipality_code,
+                population
+            from {{ this }}
+            where municipality_code is not null
+        ) as stored
+        full join {{ ref('dim_municipalities') }} as municipalities
+            on
+                stored.region_code = municipalities.region_code
+                and stored.municipality_code = municipalities.municipality_code
+        where
+            stored.municipality_code is null
+            or municipalities.municipality_code is null
+            or stored.population is distinct from municipalities.population
+    )
+{%- endmacro %}
+
+{#- For the overview. A month is held against the three before it; an answer has become 90 days old; the
+    region's first month, its population or what comes back is another one. -#}
+{% macro cells_of_overview() -%}
+    select
+        months.region_code,
+        months.block_code,
+        (months.month_date + later.months * interval '1 month')::date as month_date
+    from {{ ref('int_case_months') }} as months
+    cross join generate_series(1, 3) as later (months)
+    where
+        months.found_at > (
+            select seen_at from audit.model_states where model = '{{ this.identifier }}'
+        )
+    union
+    select
+        cases.region_code,
+        cases.block_code,
+        cases.month_date
+    from {{ clock() }} as clock
+    inner join audit.model_states as states on states.model = '{{ this.identifier }}'
+    inner join {{ ref('fct_counted_cases') }} as cases
+        on
+            clock.region_code = cases.region_code
+            and clock.as_of - interval '90 days' >= cases.first_answered_at
+            and cases.first_answered_at
+            > (states.as_of ->> clock.region_code)::timestamptz - interval '90 days'
+    union
+    select
+        stored.region_code,
+        stored.block_code,
+        stored.month_date
+    from {{ this }} as stored
+    left join {{ ref('int_first_months') }} as firsts on stored.region_code = firsts.region_code
+    left join {{ ref('int_population_shares') }} as shares
+        on
+            stored.region_code = shares.region_code
+            and stored.municipality_code = shares.municipality_code
+    left join {{ ref('int_leading_causes') }} as causes
+        on
+            stored.month_date = causes.month_date
+            and stored.region_code = causes.region_code
+            and stored.block_code = causes.block_code
+            and coalesce(stored.municipality_code, '-') = coalesce(causes.municipality_code, '-')
+    where
+        (stored.mean_cases is not null)
+        is distinct from (stored.month_date - interval '3 months' >= firsts.first_month)
+        or stored.population_share is distinct from shares.population_share
+        or stored.root_cause is distinct from causes.root_cause
+{%- endmacro %}
