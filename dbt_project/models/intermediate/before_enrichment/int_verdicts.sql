@@ -38,6 +38,16 @@ events as (
         and {{ is_redone('case_id') }}
 ),
 
+-- Of any kind: work is counted when it was done.
+every_event as (
+    select
+        case_id,
+        region_code,
+        occurred_at
+    from {{ ref('int_case_events') }}
+    where {{ is_redone('case_id') }}
+),
+
 body_names as (
     select * from {{ ref('int_body_names') }}
 ),
@@ -451,12 +461,12 @@ charged_bodies as (
 -- another one in law.
 steps_ahead as (
     select
-        events.case_id,
-        min(events.occurred_at) as next_step_at
-    from events
-    inner join clock on events.region_code = clock.region_code
-    where events.occurred_at >= clock.as_of
-    group by events.case_id
+        every_event.case_id,
+        min(every_event.occurred_at) as next_step_at
+    from every_event
+    inner join clock on every_event.region_code = clock.region_code
+    where every_event.occurred_at >= clock.as_of
+    group by every_event.case_id
 ),
 
 approvals_ahead as (
