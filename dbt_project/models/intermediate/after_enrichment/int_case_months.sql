@@ -73,12 +73,13 @@ moments as (
         deadlines.case_id,
         steps.moment
     from deadlines
-    cross join lateral (
-        values
-        (deadlines.opened_at), (deadlines.closed_at), (deadlines.due_at),
-        (deadlines.internal_due_at), (deadlines.first_reply_due_at),
-        (deadlines.registration_due_at), (deadlines.forwarding_due_at)
-    ) as steps (moment)
+    cross join
+        lateral (
+            values
+            (deadlines.opened_at), (deadlines.closed_at), (deadlines.due_at),
+            (deadlines.internal_due_at), (deadlines.first_reply_due_at),
+            (deadlines.registration_due_at), (deadlines.forwarding_due_at)
+        ) as steps (moment)
     where steps.moment is not null
     union all
     select
@@ -100,6 +101,13 @@ months as (
         date_trunc('month', received_date)::date as month_date
     from appeals
     where received_date is not null
+    union
+    -- A term begins to press three days before it ends.
+    select
+        case_id,
+        date_trunc('month', (due_at at time zone time_zone)::date - 3)::date as month_date
+    from deadlines
+    where due_at is not null
     union
     select
         case_id,

@@ -18,7 +18,8 @@ bodies as (
     select * from {{ ref('int_bodies') }}
 ),
 
-by_block as (
+-- A case may have several cycles in a period; counting it once by sorting all cycles costs twice this.
+by_case as (
     select
         cohort_key,
         period_kind,
@@ -28,10 +29,26 @@ by_block as (
         block_code,
         count(*) as due_cycles,
         count(*) filter (where deadline_status <> 'overdue_open') as answered_cycles,
-        count(distinct case_id) as cases,
         count(rating) as rated_cases,
         count(*) filter (where rating >= 4) as satisfied_cases
     from cohort
+    group by cohort_key, period_kind, period_start, region_code, body_code, block_code, case_id
+),
+
+by_block as (
+    select
+        cohort_key,
+        period_kind,
+        period_start,
+        region_code,
+        body_code,
+        block_code,
+        count(*) as cases,
+        sum(due_cycles) as due_cycles,
+        sum(answered_cycles) as answered_cycles,
+        sum(rated_cases) as rated_cases,
+        sum(satisfied_cases) as satisfied_cases
+    from by_case
     group by cohort_key, period_kind, period_start, region_code, body_code, block_code
 )
 

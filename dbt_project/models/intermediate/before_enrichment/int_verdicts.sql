@@ -38,6 +38,7 @@ events as (
         and {{ is_redone('case_id') }}
 ),
 
+-- Of any kind: work is counted when it was done.
 every_event as (
     select
         case_id,

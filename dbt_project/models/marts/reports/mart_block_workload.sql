@@ -4,34 +4,8 @@
         {'columns': ['block_code']},
     ]
 ) }}
-with appeals as (
-    select
-        case_id,
-        region_code,
-        block_code,
-        regime_code
-    from {{ ref('fct_appeals') }}
-    where not is_deleted
-),
-
-cycles as (
-    select
-        deadlines.case_id,
-        deadlines.cycle_no,
-        deadlines.region_code,
-        deadlines.opened_at,
-        deadlines.closed_at,
-        deadlines.is_closed,
-        deadlines.exclusion_code
-    from {{ ref('fct_deadlines') }} as deadlines
-),
-
-events as (
-    select
-        case_id,
-        event_code,
-        occurred_at
-    from {{ ref('fct_appeal_events') }}
+with daily as (
+    select * from {{ ref('int_block_days') }}
 ),
 
 regions as (
@@ -47,72 +21,8 @@ blocks as (
     select * from {{ ref('dim_blocks') }}
 ),
 
-event_hours as (
-    select * from {{ ref('int_event_hours') }}
-),
-
-regimes as (
-    select * from {{ ref('int_regimes') }}
-),
-
 capacity as (
     select * from {{ ref('int_block_capacity') }}
-),
-
--- Local days on which a cycle came and went. A case closed before it came goes on the day it came.
-spans as (
-    select
-        cycles.region_code,
-        appeals.block_code,
-        cycles.cycle_no,
-        (cycles.opened_at at time zone regions.time_zone)::date as opened_date,
-        case
-            when cycles.closed_at <= regions.as_of
-                then (
-                    greatest(cycles.closed_at, cycles.opened_at) at time zone regions.time_zone
-                )::date
-        end as closed_date,
-        -- Closed on an unknown day, withdrawn or rejected: never waiting.
-        cycles.exclusion_code is not null or (cycles.is_closed and cycles.closed_at is null)
-            as is_never_open
-    from cycles
-    inner join appeals on cycles.case_id = appeals.case_id
-    inner join regions on cycles.region_code = regions.region_code
-    where cycles.opened_at <= regions.as_of
-),
-
-daily as (
-    select
-        region_code,
-        block_code,
-        activity_date,
-        sum(intake) as intake,
-        sum(reopened) as reopened,
-        sum(closures) as closures,
-        sum(waiting_change) as waiting_change
-    from (
-        select
-            region_code,
-            block_code,
-            opened_date as activity_date,
-            (cycle_no = 1)::int as intake,
-            (cycle_no > 1)::int as reopened,
-            0 as closures,
-            (not is_never_open)::int as waiting_change
-        from spans
-        union all
-        select
-            region_code,
-            block_code,
-            closed_date as activity_date,
-            0 as intake,
-            0 as reopened,
-            1 as closures,
-            -(not is_never_open)::int as waiting_change
-        from spans
-        where closed_date is not null
-    ) as movements
-    group by region_code, block_code, activity_date
 ),
 
 first_weeks as (
@@ -120,6 +30,7 @@ first_weeks as (
         region_code,
         date_trunc('week', min(activity_date))::date as first_week
     from daily
+    where intake + reopened > 0
     group by region_code
 ),
 
@@ -155,12 +66,14 @@ weekly as (
         sum(intake) as intake,
         sum(reopened) as reopened,
         sum(closures) as closures,
-        sum(waiting_change) as waiting_change
+        sum(open_change) as open_change,
+        sum(work_hours) as work_hours
     from daily
     group by region_code, block_code, date_trunc('week', activity_date)::date
 ),
 
-closures_28d as (
+-- Four weeks have 28 days; where the last of them is not over, the 28 begin later.
+closed_before as (
     select
         weeks.region_code,
         weeks.block_code,
@@ -171,27 +84,10 @@ closures_28d as (
         on
             weeks.region_code = daily.region_code
             and weeks.block_code = daily.block_code
-            and daily.activity_date > weeks.last_date - 28
-            and weeks.last_date >= daily.activity_date
+            and weeks.week_start - 21 = date_trunc('week', daily.activity_date)::date
+            and weeks.last_date - 28 >= daily.activity_date
+    where weeks.last_date < weeks.week_start + 6
     group by weeks.region_code, weeks.block_code, weeks.week_start
-),
-
-work as (
-    select
-        appeals.region_code,
-        appeals.block_code,
-        date_trunc('week', events.occurred_at at time zone regions.time_zone)::date as week_start,
-        sum(event_hours.norm_hours * coalesce(regimes.complexity, 1)) as work_hours
-    from events
-    inner join appeals on events.case_id = appeals.case_id
-    inner join regions on appeals.region_code = regions.region_code
-    inner join event_hours on events.event_code = event_hours.event_code
-    left join regimes on appeals.regime_code = regimes.regime_code
-    where events.occurred_at <= regions.as_of
-    group by
-        appeals.region_code,
-        appeals.block_code,
-        date_trunc('week', events.occurred_at at time zone regions.time_zone)::date
 ),
 
 measured as (
@@ -200,16 +96,24 @@ measured as (
         coalesce(weekly.intake, 0)::bigint as intake,
         coalesce(weekly.reopened, 0)::bigint as reopened,
         coalesce(weekly.closures, 0)::bigint as closures,
-        (sum(coalesce(weekly.waiting_change, 0)) over (
+        (sum(coalesce(weekly.open_change, 0)) over (
             partition by weeks.region_code, weeks.block_code order by weeks.week_start
         ))::bigint as open_cases,
-        coalesce(closures_28d.closures, 0) / 28.0 as mean_daily_closures,
-        coalesce(work.work_hours, 0) as work_hours,
+        (
+            sum(coalesce(weekly.closures, 0))
+                over (
+                    partition by weeks.region_code, weeks.block_code
+                    order by weeks.week_start
+                    rows between 3 preceding and current row
+                )
+            - coalesce(closed_before.closures, 0)
+        ) / 28.0 as mean_daily_closures,
+        coalesce(weekly.work_hours, 0) as work_hours,
         capacity.capacity_hours,
         capacity.rostered_fte,
         case
             when capacity.capacity_hours > 0
-                then coalesce(work.work_hours, 0) / capacity.capacity_hours
+                then coalesce(weekly.work_hours, 0) / capacity.capacity_hours
         end as occupancy,
         (weeks.week_start + 7)::timestamp at time zone weeks.time_zone <= weeks.as_of
             as is_week_finished
@@ -219,16 +123,11 @@ measured as (
             weeks.region_code = weekly.region_code
             and weeks.block_code = weekly.block_code
             and weeks.week_start = weekly.week_start
-    left join closures_28d
+    left join closed_before
         on
-            weeks.region_code = closures_28d.region_code
-            and weeks.block_code = closures_28d.block_code
-            and weeks.week_start = closures_28d.week_start
-    left join work
-        on
-            weeks.region_code = work.region_code
-            and weeks.block_code = work.block_code
-            and weeks.week_start = work.week_start
+            weeks.region_code = closed_before.region_code
+            and weeks.block_code = closed_before.block_code
+            and weeks.week_start = closed_before.week_start
     left join capacity
         on
             weeks.region_code = capacity.region_code
