@@ -70,7 +70,7 @@
         stored.block_code,
         stored.month_date
     from {{ this }} as stored
-    left join {{ ref('int_first_months') }} as firsts on stored.region_code = firsts.region_code
+    left join {{ ref('kept_first_months') }} as firsts on stored.region_code = firsts.region_code
     left join {{ ref('int_population_shares') }} as shares
         on
             stored.region_code = shares.region_code

@@ -4,7 +4,10 @@
     has taken in. -#}
 
 {% macro is_built_by_change() -%}
-    {{ return(config.get('incremental_strategy') in ('by_change', 'by_cell', 'change_log', 'in_place')) }}
+    {{ return(
+        config.get('materialized') == 'incremental'
+        and config.get('incremental_strategy') in ('by_change', 'by_cell', 'change_log', 'in_place')
+    ) }}
 {%- endmacro %}
 
 {#- Whether this build makes only some rows anew; in models in place of `is_incremental`, which would
@@ -481,7 +484,11 @@
                 {%- set node = graph.nodes.get(parent, {}) -%}
                 {%- set settings = node.get('config', {}) -%}
                 {%- if
-                    settings.get('incremental_strategy') in ('by_change', 'by_cell', 'change_log')
+                    (
+                        settings.get('materialized') == 'incremental'
+                        and settings.get('incremental_strategy')
+                        in ('by_change', 'by_cell', 'change_log')
+                    )
                     or (settings.get('materialized') == 'table' and node.fqn[1] == 'intermediate')
                 -%}
                     {%- do names.append("'" ~ node.name ~ "'") -%}

@@ -5,11 +5,11 @@
     ]
 ) }}
 with block_days as (
-    select * from {{ ref('int_block_days') }}
+    select * from {{ ref('kept_block_days') }}
 ),
 
 passed_on as (
-    select * from {{ ref('int_block_transfers') }}
+    select * from {{ ref('kept_block_transfers') }}
 ),
 
 appeals as (

@@ -5,7 +5,7 @@
     ]
 ) }}
 with daily as (
-    select * from {{ ref('int_block_days') }}
+    select * from {{ ref('kept_block_days') }}
 ),
 
 regions as (
