@@ -1,7 +1,7 @@
 """Superset's parser of periods, made ready before several threads use it.
 
-One grammar is shared by all threads. It is simplified in place when it first parses, without a lock,
-and a second thread that parses meanwhile gets «Expected '(', found ')'» in place of a chart's rows.
+One grammar is shared by all threads. It is simplified in place when it first parses, without a
+lock, and a thread that parses meanwhile gets «Expected '(', found ')'» in place of a chart's rows.
 """
 
 from __future__ import annotations
