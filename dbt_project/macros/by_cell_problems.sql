@@ -70,7 +70,7 @@
         stored.block_code,
         stored.month_date
     from {{ this }} as stored
-    left join {{ ref('int_first_months') }} as firsts on stored.region_code = firsts.region_code
+    left join ({{ first_months() }}) as firsts on stored.region_code = firsts.region_code
     left join {{ ref('int_population_shares') }} as shares
         on
             stored.region_code = shares.region_code
@@ -86,4 +86,16 @@
         is distinct from (stored.month_date - interval '3 months' >= firsts.first_month)
         or stored.population_share is distinct from shares.population_share
         or stored.root_cause is distinct from causes.root_cause
+{%- endmacro %}
+
+{#- The first month in which a case of each region came: by the index, and not by all cases. -#}
+{% macro first_months() -%}
+    select
+        regions.region_code,
+        (
+            select min(cases.month_date)
+            from {{ ref('fct_counted_cases') }} as cases
+            where cases.region_code = regions.region_code
+        ) as first_month
+    from {{ ref('dim_regions') }} as regions
 {%- endmacro %}

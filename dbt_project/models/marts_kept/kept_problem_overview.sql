@@ -20,7 +20,7 @@ leading_causes as (
 ),
 
 first_months as (
-    select * from {{ ref('int_first_months') }}
+    {{ first_months() }}
 ),
 
 populated as (
