@@ -8,7 +8,7 @@ topic_names as (
     select
         topic_code,
         topic_name
-    from {{ ref('dim_topics') }}
+    from {{ ref('int_topics') }}
 )
 
 select distinct on (
