@@ -4,7 +4,7 @@
     indexes=[
         {'columns': ['region_code', 'month_date']},
         {'columns': ['month_date']},
-        {'columns': ['municipality_name', 'body_code']},
+        {'columns': ['municipality_code', 'body_code']},
     ]
 ) }}
 with deadlines as (
@@ -27,17 +27,8 @@ regions as (
     select * from {{ ref('dim_regions') }}
 ),
 
-region_modules as (
-    select * from {{ ref('dim_region_modules') }}
-    where module_code = 'deadlines'
-),
-
 blocks as (
     select * from {{ ref('dim_blocks') }}
-),
-
-municipalities as (
-    select * from {{ ref('dim_municipalities') }}
 ),
 
 channels as (
@@ -237,7 +228,6 @@ select
     blocks.block_name,
     summed.body_code,
     summed.municipality_code,
-    coalesce(municipalities.municipality_name, 'Не определено') as municipality_name,
     summed.channel_code,
     coalesce(channels.channel_name, 'Не определён') as channel_name,
     summed.cycles,
@@ -283,11 +273,8 @@ select
     coalesce(summed.first_reply_case_ids, array[]::uuid[]) as first_reply_case_ids,
     coalesce(summed.step_case_ids, array[]::uuid[]) as step_case_ids,
     coalesce(summed.mismatch_case_ids, array[]::uuid[]) as mismatch_case_ids,
-    case when summed.due_cohort = 0 then 'ни один срок ещё не истёк' end as not_computed_reason,
-    region_modules.module_label
+    case when summed.due_cohort = 0 then 'ни один срок ещё не истёк' end as not_computed_reason
 from summed
 inner join regions on summed.region_code = regions.region_code
-inner join region_modules on summed.region_code = region_modules.region_code
 inner join blocks on summed.block_code = blocks.block_code
-left join municipalities on summed.municipality_code = municipalities.municipality_code
 left join channels on summed.channel_code = channels.channel_code

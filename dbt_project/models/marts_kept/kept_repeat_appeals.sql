@@ -28,17 +28,8 @@ regions as (
     select * from {{ ref('dim_regions') }}
 ),
 
-region_modules as (
-    select * from {{ ref('dim_region_modules') }}
-    where module_code = 'repeat'
-),
-
 blocks as (
     select * from {{ ref('dim_blocks') }}
-),
-
-municipalities as (
-    select * from {{ ref('dim_municipalities') }}
 ),
 
 channels as (
@@ -215,7 +206,6 @@ select
     blocks.block_name,
     joined.body_code,
     joined.municipality_code,
-    coalesce(municipalities.municipality_name, 'Не определено') as municipality_name,
     joined.channel_code,
     coalesce(channels.channel_name, 'Не определён') as channel_name,
     joined.answered_cycles,
@@ -246,11 +236,8 @@ select
     end as not_computed_reason,
     joined.returned_case_ids,
     joined.repeated_case_ids,
-    joined.repeating_case_ids,
-    coalesce(region_modules.module_label, '') as module_label
+    joined.repeating_case_ids
 from joined
 inner join regions on joined.region_code = regions.region_code
 inner join blocks on joined.block_code = blocks.block_code
-left join region_modules on joined.region_code = region_modules.region_code
-left join municipalities on joined.municipality_code = municipalities.municipality_code
 left join channels on joined.channel_code = channels.channel_code

@@ -1,5 +1,6 @@
 {{ config(materialized='view') }}
--- The kept rows with the moment that they are of: that moves with each build, and they do not.
+-- The kept rows with what can move while they stay: the moment that they are of, names that only the
+-- data know, and what the act of a region requires by then.
 with kept as (
     select * from {{ ref('kept_repeat_appeals') }}
 ),
@@ -10,6 +11,18 @@ regions as (
 
 bodies as (
     select * from {{ ref('dim_bodies') }}
+),
+
+municipalities as (
+    select * from {{ ref('dim_municipalities') }}
+),
+
+module_labels as (
+    select
+        region_code,
+        module_label
+    from {{ ref('dim_region_modules') }}
+    where module_code = 'repeat'
 )
 
 select
@@ -21,7 +34,7 @@ select
     kept.body_code,
     coalesce(bodies.body_name, 'Не определён') as body_name,
     kept.municipality_code,
-    kept.municipality_name,
+    coalesce(municipalities.municipality_name, 'Не определено') as municipality_name,
     kept.channel_code,
     kept.channel_name,
     kept.answered_cycles,
@@ -46,10 +59,12 @@ select
     kept.returned_case_ids,
     kept.repeated_case_ids,
     kept.repeating_case_ids,
-    kept.module_label,
+    coalesce(module_labels.module_label, '') as module_label,
     regions.as_of,
     '{{ var("metric_version") }}' as metric_version,
     '{{ config_version() }}' as config_version
 from kept
 inner join regions on kept.region_code = regions.region_code
 left join bodies on kept.body_code = bodies.body_code
+left join municipalities on kept.municipality_code = municipalities.municipality_code
+left join module_labels on kept.region_code = module_labels.region_code
