@@ -1,47 +1,65 @@
 {#- Sums that are kept (docs/decisions.md, "Sums are made anew where a case was or is"). A cell is a
-    block of a region in a month. `int_case_months` says in which cells a case stands, and in which it
-    stood; a model with the strategy `by_cell` makes anew the rows of cells that a changed case touched,
-    before or after. -#}
+    block of a region in a period, mostly a month. `int_case_months` says in which cells a case stands,
+    and in which it stood; a model with the strategy `by_cell` makes anew the rows of cells that a
+    changed case touched, before or after. -#}
 
 {#- As a hook before the model: the cells that it makes anew, and the cases that stand in them. `also`:
-    queries of cells, with the columns region_code, block_code, month_date. -#}
-{% macro collect_cells(also=none) -%}
+    queries of cells, with the columns region_code, block_code and the day with which the period begins.
+    `period`: that day, of a row of int_case_months; where it follows from `received_date`, the model
+    counts a case when it came and at no other time. `cases`: the model asks is_case_of_redone_cell. -#}
+{% macro collect_cells(also=none, period='month_date', cases=true) -%}
     {%- if execute -%}
     select set_config('tsur.fingerprint', {{ fingerprint() }}, true)
     {%- if is_by_change() %};
     create temporary table {{ to_redo() }} on commit drop as
-    select region_code, block_code, month_date
+    select
+        region_code,
+        block_code,
+        {{ period }} as period_start
     from {{ ref('int_case_months') }}
     where
         found_at > (select seen_at from audit.model_states where model = '{{ this.identifier }}')
+        and {{ period }} is not null
     {%- if also %}
     union
     {{ also }}
     {%- else %}
-    group by region_code, block_code, month_date
+    group by 1, 2, 3
     {%- endif %};
     analyze {{ to_redo() }};
+    {%- if cases %}
     create temporary table cases_of_{{ to_redo() }} on commit drop as
     select distinct months.case_id
-    from {{ ref('int_case_months') }} as months
+    from (
+        select
+            *,
+            {{ period }} as period_start
+        from {{ ref('int_case_months') }}
+        where is_current
+    ) as months
     inner join {{ to_redo() }} as redo
         on
             months.region_code = redo.region_code
             and months.block_code = redo.block_code
-            and months.month_date = redo.month_date
-    where months.is_current;
+            and months.period_start = redo.period_start;
     analyze cases_of_{{ to_redo() }};
+    {%- endif %}
     {{ join_by_hash() }}
     {%- endif -%}
     {%- endif -%}
 {%- endmacro %}
 
+{#- Periods of sums over cases by when they came. -#}
+{% macro week_of_receipt() -%}date_trunc('week', received_date)::date{%- endmacro %}
+
+{% macro month_of_receipt() -%}date_trunc('month', received_date)::date{%- endmacro %}
+
 {#- A condition: the row belongs to a cell that is made anew; always true where all are. -#}
-{% macro is_of_redone_cell(region='region_code', block='block_code', month='month_date') -%}
+{% macro is_of_redone_cell(region='region_code', block='block_code', period='month_date') -%}
     {{- comes_after('int_case_months') -}}
     {%- if is_by_change() -%}
-    ({{ region }}, {{ block }}, coalesce({{ month }}, '-infinity')) in (
-        select region_code, block_code, month_date from {{ to_redo() }}
+    ({{ region }}, {{ block }}, coalesce({{ period }}, '-infinity')) in (
+        select redo.region_code, redo.block_code, redo.period_start from {{ to_redo() }} as redo
     )
     {%- else -%}
     true
@@ -52,16 +70,16 @@
 {% macro is_case_of_redone_cell(case_id='case_id') -%}
     {{- comes_after('int_case_months') -}}
     {%- if is_by_change() -%}
-    {{ case_id }} in (select case_id from cases_of_{{ to_redo() }})
+    {{ case_id }} in (select redo.case_id from cases_of_{{ to_redo() }} as redo)
     {%- else -%}
     true
     {%- endif -%}
 {%- endmacro %}
 
-{#- A row of `by_cell` tells its cell by region_code, block_code and the month of its `unique_key`. -#}
+{#- A row of `by_cell` tells its cell by region_code, block_code and the period of its `unique_key`. -#}
 {% macro get_incremental_by_cell_sql(arg_dict) -%}
     delete from {{ arg_dict['target_relation'] }}
-    where {{ is_of_redone_cell(month=arg_dict['unique_key']) }};
+    where {{ is_of_redone_cell(period=arg_dict['unique_key']) }};
     {{ get_insert_into_sql(arg_dict['target_relation'], arg_dict['temp_relation'], arg_dict['dest_columns']) }}
 {%- endmacro %}
 

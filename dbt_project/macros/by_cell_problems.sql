@@ -1,21 +1,11 @@
 {#- Cells that have to be made anew for a reason that lies outside them: `also` of collect_cells. -#}
 
-{#- For the heat map. A week stands in the month of its Monday, and its last days may be of the next
-    month; every municipality has a row in each week, whether anything came from it or not. -#}
-{% macro cells_of_weeks() -%}
+{#- For the heat map: every municipality has a row in each week, whether anything came from it or not. -#}
+{% macro cells_of_changed_municipalities() -%}
     select
         region_code,
         block_code,
-        (month_date - interval '1 month')::date as month_date
-    from {{ ref('int_case_months') }}
-    where
-        found_at > (select seen_at from audit.model_states where model = '{{ this.identifier }}')
-        and extract(isodow from month_date) <> 1
-    union
-    select
-        region_code,
-        block_code,
-        month_date
+        week_start
     from {{ this }}
     where region_code in (
         select coalesce(stored.region_code, municipalities.region_code)
@@ -45,12 +35,22 @@
         months.region_code,
         months.block_code,
         (months.month_date + later.months * interval '1 month')::date as month_date
-    from {{ ref('int_case_months') }} as months
+    from (
+        select
+            region_code,
+            block_code,
+            month_date
+        from {{ ref('int_case_months') }}
+        where
+            received_date is not null
+            and found_at > (
+                select seen_at from audit.model_states where model = '{{ this.identifier }}'
+            )
+        -- A case that came or left, or is of another municipality now.
+        group by region_code, block_code, month_date, case_id, counted_in
+        having bool_and(is_current) or not bool_or(is_current)
+    ) as months
     cross join generate_series(1, 3) as later (months)
-    where
-        months.found_at > (
-            select seen_at from audit.model_states where model = '{{ this.identifier }}'
-        )
     union
     select
         cases.region_code,

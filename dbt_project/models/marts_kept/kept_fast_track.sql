@@ -1,6 +1,6 @@
 {{ config(
     unique_key='month_date',
-    pre_hook="{{ collect_cells() }}",
+    pre_hook="{{ collect_cells(cases=false) }}",
     indexes=[
         {'columns': ['region_code', 'month_date']},
         {'columns': ['block_code', 'month_date']},

@@ -1,6 +1,6 @@
 {{ config(
-    unique_key='month_date',
-    pre_hook="{{ collect_cells(also=cells_of_weeks()) }}",
+    unique_key='week_start',
+    pre_hook="{{ collect_cells(also=cells_of_changed_municipalities(), period=week_of_receipt(), cases=false) }}",
     indexes=[
         {'columns': ['region_code', 'week_start', 'block_code']},
         {'columns': ['region_code', 'municipality_code']},
@@ -8,7 +8,7 @@
 ) }}
 with cases as (
     select * from {{ ref('fct_counted_cases') }}
-    where {{ is_of_redone_cell(month="date_trunc('month', week_start)::date") }}
+    where {{ is_of_redone_cell(period='week_start') }}
 ),
 
 regions as (
@@ -147,9 +147,7 @@ select
         else 'нет данных о населении'
     end as not_computed_reason,
     coalesce(array_to_string(measured.evidence, ', '), '') as evidence,
-    coalesce(measured.case_ids, '{}') as case_ids,
-    -- A week stands in the month of its Monday.
-    date_trunc('month', measured.week_start)::date as month_date
+    coalesce(measured.case_ids, '{}') as case_ids
 from measured
 inner join regions on measured.region_code = regions.region_code
 inner join blocks on measured.block_code = blocks.block_code

@@ -1,6 +1,6 @@
 {{ config(
     unique_key='month_date',
-    pre_hook="{{ collect_cells(also=cells_of_overview()) }}",
+    pre_hook="{{ collect_cells(also=cells_of_overview(), period=month_of_receipt(), cases=false) }}",
     indexes=[
         {'columns': ['region_code', 'month_date', 'block_code']},
         {'columns': ['region_code', 'municipality_code']},

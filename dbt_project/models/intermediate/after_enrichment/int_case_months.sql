@@ -18,25 +18,42 @@ with cases as (
         case_id,
         region_code,
         received_date,
+        received_at,
         applicant_key
     from {{ ref('int_case_records') }}
     where {{ is_redone('case_id') }}
 ),
 
+ledger as (
+    select * from {{ ref('int_case_ledger') }}
+    where ledger_state = 'in_marts' and {{ is_redone('case_id') }}
+),
+
 attributes as (
     select
         case_id,
-        block_code
+        block_code,
+        municipality_code
     from {{ ref('int_case_attributes') }}
     where {{ is_redone('case_id') }}
+),
+
+regions as (
+    select * from {{ ref('int_region_clock') }}
 ),
 
 appeals as (
     select
         cases.*,
-        attributes.block_code
+        attributes.block_code,
+        case
+            when ledger.case_id is not null and cases.received_at <= regions.as_of
+                then coalesce(attributes.municipality_code, '-')
+        end as counted_in
     from cases
     inner join attributes on cases.case_id = attributes.case_id
+    inner join regions on cases.region_code = regions.region_code
+    left join ledger on cases.case_id = ledger.case_id
 ),
 
 deadlines as (
@@ -62,10 +79,6 @@ measures as (
 
 recurrences as (
     {{ recurrence_keys() }}
-),
-
-regions as (
-    select * from {{ ref('int_region_clock') }}
 ),
 
 moments as (
@@ -128,10 +141,17 @@ select
     appeals.region_code,
     appeals.block_code,
     coalesce(months.month_date, '-infinity') as month_date,
+    -- In the month in which it came, the day, and the municipality for which it counts.
+    case when receipts.is_of_receipt then appeals.received_date end as received_date,
+    case when receipts.is_of_receipt then appeals.counted_in end as counted_in,
     appeals.applicant_key,
     recurrences.recurrence_key,
     {{ moment_of_run() }} as found_at,
     true as is_current
 from appeals
 left join months on appeals.case_id = months.case_id
+cross join
+    lateral (
+        select months.month_date = date_trunc('month', appeals.received_date)::date as is_of_receipt
+    ) as receipts
 left join recurrences on appeals.case_id = recurrences.case_id

@@ -10,6 +10,7 @@
         {'columns': ['region_code', 'week_start']},
         {'columns': ['region_code', 'month_date']},
         {'columns': ['region_code', 'first_answered_at']},
+        {'columns': ['applicant_key']},
     ],
     meta={'by_moment': true},
 ) }}

@@ -1,10 +1,10 @@
 {{ config(
     materialized='incremental',
     incremental_strategy='by_cell',
-    unique_key='month_date',
-    pre_hook="{{ collect_cells() }}",
+    unique_key='day',
+    pre_hook="{{ collect_cells(period='received_date') }}",
     indexes=[
-        {'columns': ['region_code', 'block_code', 'month_date']},
+        {'columns': ['region_code', 'block_code', 'day']},
     ],
     meta={'by_moment': true},
 ) }}
@@ -17,14 +17,13 @@ with appeals as (
         block_code,
         coalesce(municipality_code, '-') as municipality_key,
         source_code,
-        received_date as day,
-        date_trunc('month', received_date)::date as month_date
+        received_date as day
     from {{ ref('fct_appeals') }}
     where
         not is_deleted
         and received_date is not null
         and is_received
-        and {{ is_of_redone_cell(month="date_trunc('month', received_date)::date") }}
+        and {{ is_of_redone_cell(period='received_date') }}
 ),
 
 texts as (
@@ -41,7 +40,6 @@ select
     appeals.municipality_key,
     appeals.source_code,
     appeals.day,
-    appeals.month_date,
     count(distinct coalesce(texts.normalised_text_hash, appeals.case_id::text))::int as messages
 from appeals
 left join texts on appeals.case_id = texts.case_id
@@ -50,5 +48,4 @@ group by
     appeals.block_code,
     appeals.municipality_key,
     appeals.source_code,
-    appeals.day,
-    appeals.month_date
+    appeals.day

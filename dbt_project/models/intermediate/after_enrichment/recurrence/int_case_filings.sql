@@ -6,6 +6,7 @@
     indexes=[
         {'columns': ['case_id'], 'unique': true},
         {'columns': ['region_code', 'topic_code', 'object_key']},
+        {'columns': ['region_code', 'first_answered_at']},
     ],
     meta={'by_moment': true},
 ) }}
