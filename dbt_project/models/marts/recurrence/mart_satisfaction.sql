@@ -6,6 +6,26 @@
 ) }}
 {%- set least_rated = 10 -%}
 {%- set prior_weight = 20 %}
+{%- set cut_code %}
+case grouping(block_code, body_code, municipality_code, channel_code)
+            when 15 then 'region'
+            when 7 then 'block'
+            when 11 then 'body'
+            when 13 then 'municipality'
+            when 14 then 'channel'
+            when 5 then 'block_municipality'
+        end
+{%- endset %}
+{%- set cuts %}
+grouping sets (
+            (),
+            (block_code),
+            (body_code),
+            (municipality_code),
+            (channel_code),
+            (block_code, municipality_code)
+        )
+{%- endset %}
 with filed as (
     select * from {{ ref('int_filed_cases') }}
     where answered_cycles > 0
@@ -40,7 +60,7 @@ channels as (
     select * from {{ ref('dim_channels') }}
 ),
 
--- One rating a case, in the period of its last answer.
+-- One rating a case, in the month of its last answer.
 answered as (
     select
         filed.case_id,
@@ -50,12 +70,10 @@ answered as (
         filed.last_answered_by as body_code,
         filed.municipality_code,
         filed.channel_code,
-        periods.period_kind,
-        date_trunc(periods.period_kind, filed.last_answered_date::timestamp)::date as period_start,
+        date_trunc('month', filed.last_answered_date)::date as month_date,
         ratings.last_rating_as_of as rating,
         ratings.first_rating_as_of as first_rating
     from filed
-    cross join (values ('month'), ('quarter')) as periods (period_kind)
     left join ratings on filed.case_id = ratings.case_id
 ),
 
@@ -80,7 +98,75 @@ told as (
             and answered.source_code = asking.source_code
 ),
 
+periods as (
+    select *
+    from (values ('month'), ('quarter')) as each_kind (period_kind)
+),
+
+monthly as (
+    select
+        month_date,
+        region_code,
+        block_code,
+        body_code,
+        municipality_code,
+        channel_code,
+        {{ cut_code | trim }} as cut_code,
+        count(*) filter (where is_asked) as answered_cases,
+        count(*) filter (where not is_asked) as not_asked_cases,
+        count(rating) as rated_cases,
+        count(*) filter (where rating >= 4) as satisfied_cases,
+        sum(rating) as rating_sum,
+        sum(first_rating) as first_rating_sum
+    from told
+    group by
+        month_date,
+        region_code,
+        {{ cuts | trim }}
+),
+
+-- A quarter is the sum of its months: everything is read once.
 counted as (
+    select
+        periods.period_kind,
+        date_trunc(periods.period_kind, monthly.month_date)::date as period_start,
+        monthly.region_code,
+        monthly.block_code,
+        monthly.body_code,
+        monthly.municipality_code,
+        monthly.channel_code,
+        monthly.cut_code,
+        sum(monthly.answered_cases)::bigint as answered_cases,
+        sum(monthly.not_asked_cases)::bigint as not_asked_cases,
+        sum(monthly.rated_cases)::bigint as rated_cases,
+        sum(monthly.satisfied_cases)::bigint as satisfied_cases,
+        sum(monthly.rating_sum) as rating_sum,
+        sum(monthly.first_rating_sum) as first_rating_sum
+    from monthly
+    cross join periods
+    group by
+        periods.period_kind,
+        date_trunc(periods.period_kind, monthly.month_date)::date,
+        monthly.region_code,
+        monthly.block_code,
+        monthly.body_code,
+        monthly.municipality_code,
+        monthly.channel_code,
+        monthly.cut_code
+),
+
+-- Apart from the counts: putting cases in order sorts them, and few are rated.
+dated as (
+    select
+        told.*,
+        periods.period_kind,
+        date_trunc(periods.period_kind, told.month_date)::date as period_start
+    from told
+    cross join periods
+    where told.rating is not null
+),
+
+rated as (
     select
         period_kind,
         period_start,
@@ -89,59 +175,57 @@ counted as (
         body_code,
         municipality_code,
         channel_code,
-        case grouping(block_code, body_code, municipality_code, channel_code)
-            when 15 then 'region'
-            when 7 then 'block'
-            when 11 then 'body'
-            when 13 then 'municipality'
-            when 14 then 'channel'
-            when 5 then 'block_municipality'
-        end as cut_code,
-        count(*) filter (where is_asked) as answered_cases,
-        count(*) filter (where not is_asked) as not_asked_cases,
-        count(rating) as rated_cases,
-        count(*) filter (where rating >= 4) as satisfied_cases,
-        sum(rating) as rating_sum,
-        sum(first_rating) as first_rating_sum,
-        array_agg(case_id order by case_id) filter (where rating is not null) as case_ids
-    from told
+        {{ cut_code | trim }} as cut_code,
+        array_agg(case_id order by case_id) as case_ids
+    from dated
     group by
         period_kind,
         period_start,
         region_code,
-        grouping sets (
-            (),
-            (block_code),
-            (body_code),
-            (municipality_code),
-            (channel_code),
-            (block_code, municipality_code)
-        )
+        {{ cuts | trim }}
+),
+
+by_block as (
+    select
+        month_date,
+        region_code,
+        body_code,
+        block_code,
+        count(*) as cases
+    from told
+    where body_code is not null
+    group by month_date, region_code, body_code, block_code
 ),
 
 -- The main block of a body: the one with most of its cases in the period (DOMAIN 5.3).
 main_blocks as (
     select distinct on (period_kind, period_start, region_code, body_code)
-        period_kind,
-        period_start,
-        region_code,
-        body_code,
-        block_code
-    from told
-    where body_code is not null
-    group by period_kind, period_start, region_code, body_code, block_code
+        periods.period_kind,
+        date_trunc(periods.period_kind, by_block.month_date)::date as period_start,
+        by_block.region_code,
+        by_block.body_code,
+        by_block.block_code
+    from by_block
+    cross join periods
+    group by
+        periods.period_kind,
+        date_trunc(periods.period_kind, by_block.month_date)::date,
+        by_block.region_code,
+        by_block.body_code,
+        by_block.block_code
     order by
         period_kind asc,
         period_start asc,
         region_code asc,
         body_code asc,
-        count(*) desc,
+        sum(by_block.cases) desc,
         block_code asc
 ),
 
 peered as (
     select
         counted.*,
+        rated.case_ids,
         bodies.body_name,
         bodies.body_kind_code,
         main_blocks.block_code as main_block_code,
@@ -161,6 +245,16 @@ peered as (
             and counted.period_start = regional.period_start
             and counted.region_code = regional.region_code
             and regional.cut_code = 'region'
+    left join rated
+        on
+            counted.period_kind = rated.period_kind
+            and counted.period_start = rated.period_start
+            and counted.region_code = rated.region_code
+            and counted.cut_code = rated.cut_code
+            and coalesce(counted.block_code, '') = coalesce(rated.block_code, '')
+            and coalesce(counted.body_code, '') = coalesce(rated.body_code, '')
+            and coalesce(counted.municipality_code, '') = coalesce(rated.municipality_code, '')
+            and coalesce(counted.channel_code, '') = coalesce(rated.channel_code, '')
     left join bodies on counted.cut_code = 'body' and counted.body_code = bodies.body_code
     left join main_blocks
         on

@@ -163,6 +163,10 @@ changes as (
         ends.activity_date is not null
         -- What was over before it began was never seen.
         and (stretches.next_date is null or stretches.first_date < stretches.next_date)
+        and {{ is_of_redone_cell(
+            'stretches.region_code', 'stretches.block_code',
+            "date_trunc('month', ends.activity_date)::date"
+        ) }}
     group by stretches.region_code, stretches.block_code, ends.activity_date
 ),
 
@@ -177,7 +181,12 @@ worked as (
     inner join regions on appeals.region_code = regions.region_code
     inner join event_hours on events.event_code = event_hours.event_code
     left join regimes on appeals.regime_code = regimes.regime_code
-    where events.occurred_at <= regions.as_of
+    where
+        events.occurred_at <= regions.as_of
+        and {{ is_of_redone_cell(
+            'appeals.region_code', 'appeals.block_code',
+            "date_trunc('month', events.occurred_at at time zone regions.time_zone)::date"
+        ) }}
     group by
         appeals.region_code,
         appeals.block_code,
@@ -241,4 +250,3 @@ left join worked
         days.region_code = worked.region_code
         and days.block_code = worked.block_code
         and days.activity_date = worked.activity_date
-where {{ is_of_redone_cell('days.region_code', 'days.block_code', 'days.month_date') }}

@@ -150,7 +150,13 @@ followed as (
 ),
 
 -- How many replies the person had had about the same when the case was filed: from two on the law
--- speaks of «неоднократно».
+-- speaks of «неоднократно». Only people who wrote again are looked at.
+again as (
+    select distinct candidates.applicant_key
+    from followed
+    inner join candidates on followed.case_id = candidates.case_id
+),
+
 matters as (
     select
         case_id,
@@ -164,7 +170,10 @@ matters as (
             case when object_kind = 'municipality' then coalesce(normalised_text_hash, case_id::text) end
         ) as matter_key
     from candidates
-    where applicant_key is not null and object_key is not null
+    where
+        applicant_key is not null
+        and object_key is not null
+        and applicant_key in (select again.applicant_key from again)
 ),
 
 counted as (
