@@ -45,6 +45,7 @@ regions as (
 appeals as (
     select
         cases.*,
+        date_trunc('month', cases.received_date)::date as received_month,
         attributes.block_code,
         case
             when ledger.case_id is not null and cases.received_at <= regions.as_of
@@ -111,9 +112,9 @@ months as (
     union
     select
         case_id,
-        date_trunc('month', received_date)::date as month_date
+        received_month as month_date
     from appeals
-    where received_date is not null
+    where received_month is not null
     union
     -- A term begins to press three days before it ends.
     select
@@ -142,16 +143,13 @@ select
     appeals.block_code,
     coalesce(months.month_date, '-infinity') as month_date,
     -- In the month in which it came, the day, and the municipality for which it counts.
-    case when receipts.is_of_receipt then appeals.received_date end as received_date,
-    case when receipts.is_of_receipt then appeals.counted_in end as counted_in,
+    case when months.month_date = appeals.received_month then appeals.received_date end
+        as received_date,
+    case when months.month_date = appeals.received_month then appeals.counted_in end as counted_in,
     appeals.applicant_key,
     recurrences.recurrence_key,
     {{ moment_of_run() }} as found_at,
     true as is_current
 from appeals
 left join months on appeals.case_id = months.case_id
-cross join
-    lateral (
-        select months.month_date = date_trunc('month', appeals.received_date)::date as is_of_receipt
-    ) as receipts
 left join recurrences on appeals.case_id = recurrences.case_id
