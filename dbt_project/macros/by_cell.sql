@@ -1,13 +1,16 @@
 {#- Sums that are kept (docs/decisions.md, "Sums are made anew where a case was or is"). A cell is a
-    block of a region in a period, mostly a month. `int_case_months` says in which cells a case stands,
+    block of a region in a period, mostly a month, and where the sums tell municipalities apart one of
+    these (`places`). `int_case_months` says in which cells a case stands,
     and in which it stood; a model with the strategy `by_cell` makes anew the rows of cells that a
     changed case touched, before or after. -#}
 
 {#- As a hook before the model: the cells that it makes anew, and the cases that stand in them. `also`:
-    queries of cells, with the columns region_code, block_code and the day with which the period begins.
+    queries of cells, with the columns region_code, block_code, the day with which the period begins and
+    the municipality (`-` where there is none or cells are not of places).
     `period`: that day, of a row of int_case_months; where it follows from `received_date`, the model
     counts a case when it came and at no other time. `cases`: the model asks is_case_of_redone_cell. -#}
-{% macro collect_cells(also=none, period='month_date', cases=true) -%}
+{% macro collect_cells(also=none, period='month_date', cases=true, places=false) -%}
+    {%- set place = "coalesce(municipality_code, '-')" if places else "'-'::text" -%}
     {%- if execute -%}
     select set_config('tsur.fingerprint', {{ fingerprint() }}, true)
     {%- if is_by_change() %};
@@ -15,7 +18,8 @@
     select
         region_code,
         block_code,
-        {{ period }} as period_start
+        {{ period }} as period_start,
+        {{ place }} as place
     from {{ ref('int_case_months') }}
     where
         found_at > (select seen_at from audit.model_states where model = '{{ this.identifier }}')
@@ -24,7 +28,7 @@
     union
     {{ also }}
     {%- else %}
-    group by 1, 2, 3
+    group by 1, 2, 3, 4
     {%- endif %};
     analyze {{ to_redo() }};
     {%- if cases %}
@@ -33,7 +37,8 @@
     from (
         select
             *,
-            {{ period }} as period_start
+            {{ period }} as period_start,
+            {{ place }} as place
         from {{ ref('int_case_months') }}
         where is_current
     ) as months
@@ -41,7 +46,8 @@
         on
             months.region_code = redo.region_code
             and months.block_code = redo.block_code
-            and months.period_start = redo.period_start;
+            and months.period_start = redo.period_start
+            and months.place = redo.place;
     analyze cases_of_{{ to_redo() }};
     {%- endif %}
     {{ join_by_hash() }}
@@ -55,41 +61,52 @@
 {% macro month_of_receipt() -%}date_trunc('month', received_date)::date{%- endmacro %}
 
 {#- A condition: the row belongs to a cell that is made anew; always true where all are. -#}
-{% macro is_of_redone_cell(region='region_code', block='block_code', period='month_date') -%}
+{% macro is_of_redone_cell(
+    region='region_code', block='block_code', period='month_date', place=none
+) -%}
     {{- comes_after('int_case_months') -}}
     {%- if is_by_change() -%}
-    ({{ region }}, {{ block }}, coalesce({{ period }}, '-infinity')) in (
-        select redo.region_code, redo.block_code, redo.period_start from {{ to_redo() }} as redo
+    {%- set place = "coalesce(" ~ place ~ ", '-')" if place else "'-'" %}
+    ({{ region }}, {{ block }}, coalesce({{ period }}, '-infinity'), {{ place }}) in (
+        select redo.region_code, redo.block_code, redo.period_start, redo.place
+        from {{ to_redo() }} as redo
     )
     {%- else -%}
     true
     {%- endif -%}
 {%- endmacro %}
 
-{#- A condition: the case stands in a cell that is made anew. It spares the steps before the sums. -#}
-{% macro is_case_of_redone_cell(case_id='case_id') -%}
+{#- A condition: the case stands in a cell that is made anew. It spares the steps before the sums.
+    `few`: cells are so small that looking their cases up in an index beats reading a table. -#}
+{% macro is_case_of_redone_cell(case_id='case_id', few=false) -%}
     {{- comes_after('int_case_months') -}}
-    {%- if is_by_change() -%}
+    {%- if is_by_change() and few -%}
+    {{ case_id }} = any(array(select redo.case_id from cases_of_{{ to_redo() }} as redo))
+    {%- elif is_by_change() -%}
     {{ case_id }} in (select redo.case_id from cases_of_{{ to_redo() }} as redo)
     {%- else -%}
     true
     {%- endif -%}
 {%- endmacro %}
 
-{#- A row of `by_cell` tells its cell by region_code, block_code and the period of its `unique_key`. -#}
+{#- A row of `by_cell` tells its cell by region_code, block_code and its `unique_key`: the column of the
+    period, and that of the municipality where cells are of places. -#}
 {% macro get_incremental_by_cell_sql(arg_dict) -%}
+    {%- set key = arg_dict['unique_key'] -%}
+    {%- set key = [key] if key is string else key -%}
     delete from {{ arg_dict['target_relation'] }}
-    where {{ is_of_redone_cell(period=arg_dict['unique_key']) }};
+    where {{ is_of_redone_cell(period=key[0], place=key[1] if key | length > 1 else none) }};
     {{ get_insert_into_sql(arg_dict['target_relation'], arg_dict['temp_relation'], arg_dict['dest_columns']) }}
 {%- endmacro %}
 
 {#- Cells of cases whose first answer has come of an age since the build before: only then is it told
-    what became of it. By the month of the answer. -#}
+    what became of it. By the month of the answer and the place. -#}
 {% macro cells_of_aged_answers(ages) -%}
     select
         filings.region_code,
         filings.block_code,
-        date_trunc('month', filings.first_answered_date)::date as month_date
+        date_trunc('month', filings.first_answered_date)::date as month_date,
+        coalesce(filings.municipality_code, '-') as place
     from {{ clock() }} as clock
     cross join unnest(array['{{ ages | join("', '") }}']::interval[]) as ages (age)
     inner join {{ ref('int_case_filings') }} as filings

@@ -5,7 +5,8 @@
     select
         region_code,
         block_code,
-        week_start
+        week_start,
+        '-' as place
     from {{ this }}
     where region_code in (
         select coalesce(stored.region_code, municipalities.region_code)
@@ -34,7 +35,8 @@
     select
         months.region_code,
         months.block_code,
-        (months.month_date + later.months * interval '1 month')::date as month_date
+        (months.month_date + later.months * interval '1 month')::date as month_date,
+        '-' as place
     from (
         select
             region_code,
@@ -55,7 +57,8 @@
     select
         cases.region_code,
         cases.block_code,
-        cases.month_date
+        cases.month_date,
+        '-' as place
     from {{ clock() }} as clock
     inner join audit.model_states as states on states.model = '{{ this.identifier }}'
     inner join {{ ref('fct_counted_cases') }} as cases
@@ -68,7 +71,8 @@
     select
         stored.region_code,
         stored.block_code,
-        stored.month_date
+        stored.month_date,
+        '-' as place
     from {{ this }} as stored
     left join {{ ref('kept_first_months') }} as firsts on stored.region_code = firsts.region_code
     left join {{ ref('int_population_shares') }} as shares

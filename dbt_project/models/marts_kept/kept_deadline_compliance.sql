@@ -1,6 +1,6 @@
 {{ config(
-    unique_key='month_date',
-    pre_hook="{{ collect_cells() }}",
+    unique_key=['month_date', 'municipality_code'],
+    pre_hook="{{ collect_cells(places=true) }}",
     indexes=[
         {'columns': ['region_code', 'month_date']},
         {'columns': ['month_date']},
@@ -9,7 +9,7 @@
 ) }}
 with deadlines as (
     select * from {{ ref('fct_deadlines') }}
-    where {{ is_case_of_redone_cell() }}
+    where {{ is_case_of_redone_cell(few=true) }}
 ),
 
 appeals as (
@@ -20,7 +20,7 @@ appeals as (
         channel_code,
         is_deleted
     from {{ ref('fct_appeals') }}
-    where {{ is_case_of_redone_cell() }}
+    where {{ is_case_of_redone_cell(few=true) }}
 ),
 
 regions as (
@@ -201,7 +201,7 @@ counted as (
         ) as step_case_ids,
         array_agg(distinct case_id) filter (where is_verdict_mismatch) as mismatch_case_ids
     from judged
-    where {{ is_of_redone_cell() }}
+    where {{ is_of_redone_cell(place='municipality_code') }}
     group by
         month_date,
         region_code,

@@ -1,6 +1,6 @@
 {{ config(
-    unique_key='month_date',
-    pre_hook="{{ collect_cells(cases=false) }}",
+    unique_key=['month_date', 'municipality_code'],
+    pre_hook="{{ collect_cells(cases=false, places=true) }}",
     indexes=[
         {'columns': ['region_code', 'month_date']},
         {'columns': ['block_code', 'month_date']},
@@ -8,7 +8,7 @@
 ) }}
 with measures as (
     select * from {{ ref('int_fast_track_measures') }}
-    where {{ is_of_redone_cell() }}
+    where {{ is_of_redone_cell(place='municipality_code') }}
 ),
 
 regions as (

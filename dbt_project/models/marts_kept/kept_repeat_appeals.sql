@@ -1,6 +1,6 @@
 {{ config(
-    unique_key='month_date',
-    pre_hook="{{ collect_cells(also=cells_of_aged_answers(['30 days', '90 days'])) }}",
+    unique_key=['month_date', 'municipality_code'],
+    pre_hook="{{ collect_cells(also=cells_of_aged_answers(['30 days', '90 days']), places=true) }}",
     indexes=[
         {'columns': ['region_code', 'month_date']},
         {'columns': ['block_code', 'month_date']},
@@ -8,12 +8,12 @@
 ) }}
 with filed as (
     select * from {{ ref('int_filed_cases') }}
-    where {{ is_case_of_redone_cell() }}
+    where {{ is_case_of_redone_cell(few=true) }}
 ),
 
 answers as (
     select * from {{ ref('int_answered_cycles') }}
-    where {{ is_case_of_redone_cell() }}
+    where {{ is_case_of_redone_cell(few=true) }}
 ),
 
 repeats as (
@@ -58,7 +58,8 @@ returned as (
     from answers
     inner join filed on answers.case_id = filed.case_id
     where {{ is_of_redone_cell(
-        'filed.region_code', 'filed.block_code', "date_trunc('month', answers.answered_date)::date"
+        'filed.region_code', 'filed.block_code',
+        "date_trunc('month', answers.answered_date)::date", 'filed.municipality_code'
     ) }}
     group by
         date_trunc('month', answers.answered_date)::date,
@@ -134,7 +135,7 @@ repeated as (
         ) as repeating_case_ids,
         bool_or(is_matchable and not is_observed) as is_provisional
     from answered
-    where {{ is_of_redone_cell() }}
+    where {{ is_of_redone_cell(place='municipality_code') }}
     group by month_date, region_code, block_code, body_code, municipality_code, channel_code
 ),
 

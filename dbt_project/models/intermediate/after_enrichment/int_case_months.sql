@@ -47,6 +47,7 @@ appeals as (
         cases.*,
         date_trunc('month', cases.received_date)::date as received_month,
         attributes.block_code,
+        attributes.municipality_code,
         case
             when ledger.case_id is not null and cases.received_at <= regions.as_of
                 then coalesce(attributes.municipality_code, '-')
@@ -141,6 +142,7 @@ select
     appeals.case_id,
     appeals.region_code,
     appeals.block_code,
+    appeals.municipality_code,
     coalesce(months.month_date, '-infinity') as month_date,
     -- In the month in which it came, the day, and the municipality for which it counts.
     case when months.month_date = appeals.received_month then appeals.received_date end

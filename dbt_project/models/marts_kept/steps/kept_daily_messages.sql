@@ -31,7 +31,7 @@ texts as (
         case_id,
         normalised_text_hash
     from {{ ref('int_case_signals') }}
-    where {{ is_case_of_redone_cell() }}
+    where {{ is_case_of_redone_cell(few=true) }}
 )
 
 select
