@@ -22,7 +22,7 @@
         {{ place }} as place
     from {{ ref('int_case_months') }}
     where
-        found_at > (select seen_at from audit.model_states where model = '{{ this.identifier }}')
+        found_at > {{ seen_at() }}
         and {{ period }} is not null
     {%- if also %}
     union
@@ -53,6 +53,11 @@
     {{ join_by_hash() }}
     {%- endif -%}
     {%- endif -%}
+{%- endmacro %}
+
+{#- Up to when the model has taken in what was found. -#}
+{% macro seen_at() -%}
+    (select states.seen_at from audit.model_states as states where states.model = '{{ this.identifier }}')
 {%- endmacro %}
 
 {#- Periods of sums over cases by when they came. -#}

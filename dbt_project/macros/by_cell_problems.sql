@@ -45,12 +45,10 @@
         from {{ ref('int_case_months') }}
         where
             received_date is not null
-            and found_at > (
-                select seen_at from audit.model_states where model = '{{ this.identifier }}'
-            )
-        -- A case that came or left, or is of another municipality now.
+            and found_at > {{ seen_at() }}
+        -- A case that came or left since, or is of another municipality now.
         group by region_code, block_code, month_date, case_id, counted_in
-        having bool_and(is_current) or not bool_or(is_current)
+        having bool_or(is_current) <> bool_or(begun_at <= {{ seen_at() }})
     ) as months
     cross join generate_series(1, 3) as later (months)
     union

@@ -150,6 +150,8 @@ select
     case when months.month_date = appeals.received_month then appeals.counted_in end as counted_in,
     appeals.applicant_key,
     recurrences.recurrence_key,
+    {{ moment_of_run() }} as begun_at,
+    -- When it began, or ended.
     {{ moment_of_run() }} as found_at,
     true as is_current
 from appeals
