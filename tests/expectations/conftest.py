@@ -24,7 +24,8 @@ MARTS = """
 create table marts.fct_appeals (
     case_id uuid, region_code text, source_code text, channel_code text, native_id text,
     received_at timestamptz, closed_at timestamptz, is_closed boolean, is_deleted boolean,
-    block_code text, body_code text, municipality_code text, text_masked text, as_of timestamptz
+    block_code text, body_code text, municipality_code text, text_masked text,
+    is_received boolean
 );
 create table marts.fct_deadlines (
     case_id uuid, cycle_no int, region_code text, source_code text, native_id text,
@@ -32,7 +33,7 @@ create table marts.fct_deadlines (
     source_verdict text, as_of timestamptz, is_verdict_mismatch boolean, exclusion_code text,
     is_opened boolean
 );
-create table marts.dim_regions (region_code text, region_name text);
+create table marts.dim_regions (region_code text, region_name text, as_of timestamptz);
 create table marts.mart_case_ledger (
     record_key uuid, source_code text, region_code text, native_id text, ledger_state text,
     reason text, case_id uuid, duplicate_of_case_id uuid
@@ -183,7 +184,7 @@ def _fill_marts(connection: psycopg.Connection) -> None:
         connection.execute(
             appeal,
             [keys[number], region, source, "pos", number, received, closed, closed is not None,
-             False, "ROADS", "body", "68000000", "Яма у дома <b>5</b>, тел. [ТЕЛЕФОН]", AS_OF],
+             False, "ROADS", "body", "68000000", "Яма у дома <b>5</b>, тел. [ТЕЛЕФОН]", True],
         )  # fmt: skip
         connection.execute(
             deadline,
@@ -214,8 +215,8 @@ def _fill_marts(connection: psycopg.Connection) -> None:
     )
     versions = f"'{AS_OF}', '1', '1'"
     for statement in (
-        "insert into marts.dim_regions values ('tambov', 'Тамбовская область'), "
-        "('boston', 'Бостон (США)')",
+        f"insert into marts.dim_regions values ('tambov', 'Тамбовская область', '{AS_OF}'), "
+        f"('boston', 'Бостон (США)', '{AS_OF}')",
         "insert into marts.mart_deadline_compliance values "
         f"('2026-10-01', 'tambov', 'ROADS', 'body', 'Орган', 1, 1, 1, 0, 0, 0, 0, 0, {versions}), "
         f"('2026-12-01', 'tambov', 'ROADS', 'body', 'Орган', 1, 0, 0, 0, 0, 1, 0, 0, {versions}), "
