@@ -1,8 +1,8 @@
 {#- Sums that are kept (docs/decisions.md, "Sums are made anew where a case was or is"). A cell is a
     block of a region in a period, mostly a month, and where the sums tell municipalities apart one of
-    these (`places`). `int_case_months` says in which cells a case stands,
-    and in which it stood; a model with the strategy `by_cell` makes anew the rows of cells that a
-    changed case touched, before or after. -#}
+    these (`places`). `int_case_months` says in which cells a case stands, and in which it stood; a
+    model with the strategy `by_cell` makes anew the rows of cells that a changed case touched, before
+    or after. -#}
 
 {#- As a hook before the model: the cells that it makes anew, and the cases that stand in them. `also`:
     queries of cells, with the columns region_code, block_code, the day with which the period begins and
@@ -53,11 +53,6 @@
     {{ join_by_hash() }}
     {%- endif -%}
     {%- endif -%}
-{%- endmacro %}
-
-{#- Up to when the model has taken in what was found. -#}
-{% macro seen_at() -%}
-    (select states.seen_at from audit.model_states as states where states.model = '{{ this.identifier }}')
 {%- endmacro %}
 
 {#- Periods of sums over cases by when they came. -#}

@@ -136,6 +136,11 @@
     {%- endif -%}
 {%- endmacro %}
 
+{#- Up to when the model has taken in what was found. -#}
+{% macro seen_at() -%}
+    (select states.seen_at from audit.model_states as states where states.model = '{{ this.identifier }}')
+{%- endmacro %}
+
 {#- As a hook before the model: the keys whose rows it makes anew, and what it follows from, taken before
     anything is read. Does nothing where the model is built as a whole. `told_by`: the model whose rows
     say what has changed, and when it was found. -#}
@@ -148,9 +153,7 @@
     from {{ ref(told_by) }}
     where
         {{ key }} is not null
-        and found_at > (
-            select seen_at from audit.model_states where model = '{{ this.identifier }}'
-        )
+        and found_at > {{ seen_at() }}
     {%- if also %}
     union
     {{ also }}
