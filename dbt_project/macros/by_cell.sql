@@ -8,9 +8,13 @@
     queries of cells, with the columns region_code, block_code, the day with which the period begins and
     the municipality (`-` where there is none or cells are not of places).
     `period`: that day, of a row of int_case_months; where it follows from `received_date`, the model
-    counts a case when it came and at no other time. `cases`: the model asks is_case_of_redone_cell. -#}
-{% macro collect_cells(also=none, period='month_date', cases=true, places=false) -%}
-    {%- set place = "coalesce(municipality_code, '-')" if places else "'-'::text" -%}
+    counts a case when it came and at no other time. `cases`: the model asks is_case_of_redone_cell.
+    `told_by`: what says in which cells a case stands and stood. `few`: rows of cells are few enough to be
+    looked up in an index. -#}
+{% macro collect_cells(
+    also=none, period='month_date', cases=true, places=false, told_by='int_case_months', few=false
+) -%}
+    {%- set place = "place" if places else "'-'::text" -%}
     {%- if execute -%}
     select set_config('tsur.fingerprint', {{ fingerprint() }}, true)
     {%- if is_by_change() %};
@@ -20,7 +24,7 @@
         block_code,
         {{ period }} as period_start,
         {{ place }} as place
-    from {{ ref('int_case_months') }}
+    from {{ ref(told_by) }}
     where
         found_at > {{ seen_at() }}
         and {{ period }} is not null
@@ -36,10 +40,12 @@
     select distinct months.case_id
     from (
         select
-            *,
-            {{ period }} as period_start,
-            {{ place }} as place
-        from {{ ref('int_case_months') }}
+            case_id,
+            region_code,
+            block_code,
+            place,
+            {{ period }} as period_start
+        from {{ ref(told_by) }}
         where is_current
     ) as months
     inner join {{ to_redo() }} as redo
@@ -47,10 +53,12 @@
             months.region_code = redo.region_code
             and months.block_code = redo.block_code
             and months.period_start = redo.period_start
-            and months.place = redo.place;
+            {%- if places %}
+            and months.place = redo.place
+            {%- endif %};
     analyze cases_of_{{ to_redo() }};
     {%- endif %}
-    {{ join_by_hash() }}
+    {{ join_by_index() if few else join_by_hash() }}
     {%- endif -%}
     {%- endif -%}
 {%- endmacro %}
@@ -60,12 +68,18 @@
 
 {% macro month_of_receipt() -%}date_trunc('month', received_date)::date{%- endmacro %}
 
-{#- A condition: the row belongs to a cell that is made anew; always true where all are. -#}
+{#- A condition: the row belongs to a cell that is made anew; always true where all are. `few`: it is
+    looked up in an index; the period is never null then, and cells are not of places. -#}
 {% macro is_of_redone_cell(
-    region='region_code', block='block_code', period='month_date', place=none
+    region='region_code', block='block_code', period='month_date', place=none, few=false
 ) -%}
     {{- comes_after('int_case_months') -}}
-    {%- if is_by_change() -%}
+    {%- if is_by_change() and few -%}
+    ({{ region }}, {{ block }}, {{ period }}) in (
+        select redo.region_code, redo.block_code, redo.period_start
+        from {{ to_redo() }} as redo
+    )
+    {%- elif is_by_change() -%}
     {%- set place = "coalesce(" ~ place ~ ", '-')" if place else "'-'" %}
     ({{ region }}, {{ block }}, coalesce({{ period }}, '-infinity'), {{ place }}) in (
         select redo.region_code, redo.block_code, redo.period_start, redo.place

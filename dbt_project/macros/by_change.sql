@@ -26,8 +26,23 @@
     {%- endif -%}
 {%- endmacro %}
 
+{#- Keys of what a step named already are looked up in an index; always true where all is read. -#}
+{% macro is_of_step(column, step, key) -%}
+    {%- if is_by_change() -%}
+    {{ column }} = any(array(select {{ step }}.{{ key }} from {{ step }}))
+    {%- else -%}
+    true
+    {%- endif -%}
+{%- endmacro %}
+
 {% macro join_by_hash() -%}
     set local enable_nestloop = off;
+    set local enable_mergejoin = off
+{%- endmacro %}
+
+{#- As `join_by_hash`, where a few keys are looked up in a large table, and nothing else is joined. -#}
+{% macro join_by_index() -%}
+    set local enable_hashjoin = off;
     set local enable_mergejoin = off
 {%- endmacro %}
 
@@ -321,7 +336,7 @@
             on records.{{ kind }}_hash = signals.{{ kind }}_hash
         inner join nlp.models as models
             on signals.model_version = models.model_version and models.is_current
-        where not stored.is_{{ kind }}_signalled
+        where stored.is_{{ kind }}_signalled is false
         {%- if not loop.last %}
         union all
         {%- endif %}

@@ -1,6 +1,6 @@
 {{ config(
     unique_key='received_date',
-    pre_hook="{{ collect_cells(period='received_date', cases=false) }}",
+    pre_hook="{{ collect_cells(period='received_date') }}",
     indexes=[
         {'columns': ['region_code', 'received_date']},
         {'columns': ['region_code', 'month_date']},
@@ -10,7 +10,7 @@
 -- One row a day and combination of all dimensions: any two of them (or more) are a sum over it.
 with cases as (
     select * from {{ ref('fct_counted_cases') }}
-    where {{ is_of_redone_cell(period='received_date') }}
+    where {{ is_case_of_redone_cell(few=true) }}
 ),
 
 regions as (

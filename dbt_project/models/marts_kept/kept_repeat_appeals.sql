@@ -44,7 +44,8 @@ same_texts as (
     group by duplicate_of_case_id
 ),
 
-returned as (
+-- Materialized: cells by their places alone, before months are known, would be many times the cycles.
+cycles as materialized (
     select
         date_trunc('month', answers.answered_date)::date as month_date,
         filed.region_code,
@@ -52,22 +53,26 @@ returned as (
         answers.body_code,
         filed.municipality_code,
         filed.channel_code,
-        count(*) as answered_cycles,
-        count(*) filter (where answers.is_returned) as returned_cycles,
-        array_agg(distinct answers.case_id) filter (where answers.is_returned) as returned_case_ids
+        answers.case_id,
+        answers.is_returned
     from answers
     inner join filed on answers.case_id = filed.case_id
-    where {{ is_of_redone_cell(
-        'filed.region_code', 'filed.block_code',
-        "date_trunc('month', answers.answered_date)::date", 'filed.municipality_code'
-    ) }}
-    group by
-        date_trunc('month', answers.answered_date)::date,
-        filed.region_code,
-        filed.block_code,
-        answers.body_code,
-        filed.municipality_code,
-        filed.channel_code
+),
+
+returned as (
+    select
+        month_date,
+        region_code,
+        block_code,
+        body_code,
+        municipality_code,
+        channel_code,
+        count(*) as answered_cycles,
+        count(*) filter (where is_returned) as returned_cycles,
+        array_agg(distinct case_id) filter (where is_returned) as returned_case_ids
+    from cycles
+    where {{ is_of_redone_cell(place='municipality_code') }}
+    group by month_date, region_code, block_code, body_code, municipality_code, channel_code
 ),
 
 answered as (

@@ -5,7 +5,6 @@
     pre_hook=[
         "{{ note_enriched_texts() }}",
         "{{ note_forgotten_texts() }}",
-        "{{ note_told_signals() }}",
         "{{ note_corrected_cases() }}",
         "{{ collect_redo() }}",
     ],
@@ -75,11 +74,7 @@ current_enrichments as (
     from enrichments
     inner join models
         on enrichments.model_version = models.model_version and models.is_current
-),
-
-signals as (
-    select * from {{ ref('int_case_signals') }}
-    where {{ is_redone('case_id') }}
+    where {{ is_of_step('enrichments.text_hash', 'cases', 'text_hash') }}
 ),
 
 municipality_names as (
@@ -186,13 +181,10 @@ select
     topics.topic_code,
     coalesce(own_resolutions.resolution_code, common_resolutions.resolution_code)
         as resolution_code,
-    decided.corrections_key,
-    signals.is_text_signalled,
-    signals.is_reply_signalled
+    decided.corrections_key
 from cases
 inner join ledger on cases.case_id = ledger.case_id
 inner join case_topics as topics on cases.case_id = topics.case_id
-left join signals on cases.case_id = signals.case_id
 left join eligible on cases.case_id = eligible.case_id
 left join resolutions as own_resolutions
     on

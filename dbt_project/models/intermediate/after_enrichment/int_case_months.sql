@@ -6,7 +6,8 @@
     indexes=[
         {'columns': ['case_id']},
         {'columns': ['found_at']},
-        {'columns': ['region_code', 'block_code', 'month_date']},
+        {'columns': ['region_code', 'block_code', 'month_date', 'place']},
+        {'columns': ['region_code', 'block_code', 'received_date']},
     ],
     meta={'by_moment': true, 'keeps_before': true},
 ) }}
@@ -142,7 +143,7 @@ select
     appeals.case_id,
     appeals.region_code,
     appeals.block_code,
-    appeals.municipality_code,
+    coalesce(appeals.municipality_code, '-') as place,
     coalesce(months.month_date, '-infinity') as month_date,
     -- In the month in which it came, the day, and the municipality for which it counts.
     case when months.month_date = appeals.received_month then appeals.received_date end

@@ -42,8 +42,7 @@ enabled as (
         observations.ratio_p50,
         observations.ratio_p90,
         observations.ratio_low,
-        observations.ratio_high,
-        coalesce(observations.case_ids, array[]::uuid[]) as case_ids
+        observations.ratio_high
     from bodies
     inner join rules
         on
@@ -170,7 +169,6 @@ select
     ) as interval_high,
     ratio_p50,
     ratio_p90,
-    case_ids,
     rated_cases,
     satisfied_cases,
     prior_weight,

@@ -1,3 +1,4 @@
+{{ config(materialized='view') }}
 -- What was counted for each dimension of a body in a period. `amount` / `n` is the value: a count for
 -- a share, n times the median for the speed.
 with counts as (

@@ -1,6 +1,6 @@
 -- Every spelling of a body met in a region, and the body that it means. A spelling that the register
 -- of bodies does not know becomes a body of its own, so that no case loses its holder.
-with cases as (
+with cases as not materialized (
     select
         region_code,
         body_label,

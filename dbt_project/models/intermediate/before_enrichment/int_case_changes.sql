@@ -67,16 +67,26 @@
         select record_key from redacted
     ),
 
-    cases as (
-        select * from {{ as_built('int_case_records') }}
+    changed_cases as (
+        select
+            case_id,
+            source_code,
+            region_code,
+            parent_native_id,
+            is_by_body,
+            text_hash
+        from {{ as_built('int_case_records') }}
+        where case_id = any(array(select changed.record_key from changed))
     ),
 
     cards as (
         select * from {{ as_built('int_case_cards') }}
+        where record_key = any(array(select changed.record_key from changed))
     ),
 
     history as (
         select * from {{ as_built('int_case_history') }}
+        where record_key = any(array(select changed.record_key from changed))
     ),
 
     new_cards as (
@@ -97,11 +107,11 @@
     -- The number by which a record names its case, as it was and as it is.
     named as (
         select
-            cards.record_key,
-            cards.source_code,
-            cards.region_code,
-            cards.native_id
-        from cards inner join changed on cards.record_key = changed.record_key
+            record_key,
+            source_code,
+            region_code,
+            native_id
+        from cards
         union
         select
             record_key,
@@ -111,11 +121,11 @@
         from new_cards
         union
         select
-            history.record_key,
-            history.source_code,
-            history.region_code,
-            history.case_native_id
-        from history inner join changed on history.record_key = changed.record_key
+            record_key,
+            source_code,
+            region_code,
+            case_native_id
+        from history
         union
         select
             record_key,
@@ -126,12 +136,12 @@
         -- What a body says under a post answers it.
         union
         select
-            cases.case_id,
-            cases.source_code,
-            cases.region_code,
-            cases.parent_native_id
-        from cases inner join changed on cases.case_id = changed.record_key
-        where cases.is_by_body and cases.parent_native_id is not null
+            case_id,
+            source_code,
+            region_code,
+            parent_native_id
+        from changed_cases
+        where is_by_body and parent_native_id is not null
         union
         select
             record_key,
@@ -140,6 +150,23 @@
             parent_native_id
         from new_records
         where is_by_body and parent_native_id is not null
+    ),
+
+    -- By the index on the number.
+    named_cases as (
+        select
+            case_id,
+            source_code,
+            region_code,
+            native_id
+        from {{ as_built('int_case_records') }}
+        where native_id = any(array(select named.native_id from named))
+    ),
+
+    forgotten_texts as (
+        select changed_cases.text_hash
+        from changed_cases
+        inner join redacted on changed_cases.case_id = redacted.record_key
     ),
 
     -- A case that comes with this build is among the changed records itself.
@@ -151,21 +178,20 @@
         union
         select
             named.record_key,
-            cases.case_id
+            named_cases.case_id
         from named
-        inner join cases
+        inner join named_cases
             on
-                named.source_code = cases.source_code
-                and named.region_code = cases.region_code
-                and named.native_id = cases.native_id
+                named.source_code = named_cases.source_code
+                and named.region_code = named_cases.region_code
+                and named.native_id = named_cases.native_id
         -- Equal texts share what was read of them, and an erasure takes that away.
         union
         select
             null as record_key,
-            others.case_id
-        from redacted
-        inner join cases on redacted.record_key = cases.case_id
-        inner join cases as others on cases.text_hash = others.text_hash
+            case_id
+        from {{ as_built('int_case_records') }}
+        where text_hash = any(array(select forgotten_texts.text_hash from forgotten_texts))
     )
 
     select

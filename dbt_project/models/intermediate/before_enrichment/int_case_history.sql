@@ -6,6 +6,7 @@
     indexes=[
         {'columns': ['record_key'], 'unique': true},
         {'columns': ['case_native_id', 'region_code']},
+        {'columns': ['region_code', 'body']},
     ],
 ) }}
 -- The histories of the federal platform as they were last told, by the number of their case.

@@ -9,10 +9,13 @@
         {'columns': ['parent_native_id', 'region_code', 'source_code']},
         {'columns': ['text_hash']},
         {'columns': ['normalised_text_hash']},
+        {'columns': ['region_code', 'body_label']},
+        {'columns': ['region_code', 'received_body_label']},
+        {'columns': ['source_code', 'topic_key', 'topic_name', 'category_name']},
     ],
 ) }}
 -- Every case record once, with the card's text beside it and the keys that later steps match by.
--- Nothing is left out here: the ledger decides what becomes of each.
+-- Nothing is left out here: the ledger decides what becomes of each. The last three indexes count spellings.
 with records as (
     select * from {{ ref('int_records_unioned') }}
     where {{ is_redone('record_key') }}

@@ -13,7 +13,21 @@ tenures as (
 ),
 
 ledger as (
-    select * from {{ ref('int_case_ledger') }}
+    select
+        record_key,
+        region_code,
+        native_id,
+        source_code,
+        case_id,
+        duplicate_of_case_id
+    from {{ ref('int_case_ledger') }}
+),
+
+checked as (
+    select distinct
+        region_code,
+        case_native_id
+    from checks
 ),
 
 clock as (
@@ -22,12 +36,19 @@ clock as (
 
 numbers as (
     -- A number may occur in two systems of a region: the federal platform goes first.
-    select distinct on (region_code, native_id)
-        region_code,
-        native_id,
-        coalesce(case_id, duplicate_of_case_id) as case_id
+    select distinct on (ledger.region_code, ledger.native_id)
+        ledger.region_code,
+        ledger.native_id,
+        coalesce(ledger.case_id, ledger.duplicate_of_case_id) as case_id
     from ledger
-    order by region_code, native_id, (source_code <> 'pos'), source_code, record_key
+    inner join checked
+        on ledger.region_code = checked.region_code and ledger.native_id = checked.case_native_id
+    order by
+        ledger.region_code asc,
+        ledger.native_id asc,
+        (ledger.source_code <> 'pos') asc,
+        ledger.source_code asc,
+        ledger.record_key asc
 )
 
 select

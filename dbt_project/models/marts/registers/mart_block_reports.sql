@@ -12,29 +12,37 @@ passed_on as (
     select * from {{ ref('kept_block_transfers') }}
 ),
 
+regions as (
+    select * from {{ ref('dim_regions') }}
+),
+
+-- What waits, or was closed later than the report. Withdrawn and rejected cycles, and those closed on
+-- an unknown day, wait for nobody.
+deadlines as (
+    select
+        deadlines.case_id,
+        deadlines.region_code,
+        deadlines.opened_at,
+        deadlines.due_at,
+        deadlines.due_date
+    from {{ ref('fct_deadlines') }} as deadlines
+    inner join regions on deadlines.region_code = regions.region_code
+    where
+        deadlines.exclusion_code is null
+        and deadlines.opened_at <= regions.as_of
+        and (
+            (deadlines.closed_at is null and not deadlines.is_closed)
+            or deadlines.closed_at > regions.as_of
+        )
+),
+
 appeals as (
     select
         case_id,
         block_code
     from {{ ref('fct_appeals') }}
-    where not is_deleted
-),
-
-deadlines as (
-    select
-        case_id,
-        region_code,
-        opened_at,
-        due_at,
-        due_date,
-        closed_at
-    from {{ ref('fct_deadlines') }}
-    -- Withdrawn and rejected cycles, and those closed on an unknown day, wait for nobody.
-    where exclusion_code is null and (closed_at is not null or not is_closed)
-),
-
-regions as (
-    select * from {{ ref('dim_regions') }}
+    -- Few wait: an array is looked up in the index.
+    where not is_deleted and case_id = any(array(select deadlines.case_id from deadlines))
 ),
 
 blocks as (
@@ -141,9 +149,6 @@ waiting as (
     from deadlines
     inner join appeals on deadlines.case_id = appeals.case_id
     inner join regions on deadlines.region_code = regions.region_code
-    where
-        deadlines.opened_at <= regions.as_of
-        and coalesce(deadlines.closed_at > regions.as_of, true)
     group by deadlines.region_code, appeals.block_code
 )
 

@@ -8,6 +8,17 @@ with measures as (
     select * from {{ ref('int_rating_measures') }}
 ),
 
+-- The cases are told beside the measures: lists that are carried from table to table cost most.
+observations as (
+    select
+        period_kind,
+        period_start,
+        body_code,
+        dimension_code,
+        case_ids
+    from {{ ref('int_rating_observations') }}
+),
+
 regions as (
     select * from {{ ref('dim_regions') }}
 ),
@@ -52,7 +63,7 @@ select
         as contribution,
     round(weighted.ratio_p50, 4) as elapsed_ratio_p50,
     round(weighted.ratio_p90, 4) as elapsed_ratio_p90,
-    weighted.case_ids,
+    coalesce(observations.case_ids, array[]::uuid[]) as case_ids,
     (
         weighted.period_start
         + case weighted.period_kind
@@ -70,3 +81,9 @@ from weighted
 inner join regions on weighted.region_code = regions.region_code
 inner join region_modules on weighted.region_code = region_modules.region_code
 inner join bodies on weighted.body_code = bodies.body_code
+left join observations
+    on
+        weighted.period_kind = observations.period_kind
+        and weighted.period_start = observations.period_start
+        and weighted.body_code = observations.body_code
+        and weighted.dimension_code = observations.dimension_code

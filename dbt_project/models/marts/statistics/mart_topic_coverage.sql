@@ -4,9 +4,8 @@
         {'columns': ['source_code']},
     ]
 ) }}
-with appeals as (
-    select * from {{ ref('fct_appeals') }}
-    where not is_deleted and received_date is not null and is_received
+with daily as (
+    select * from {{ ref('kept_daily_messages') }}
 ),
 
 regions as (
@@ -27,25 +26,37 @@ module_labels as (
 
 counted as (
     select
-        appeals.region_code,
-        appeals.source_code,
-        date_trunc('month', appeals.received_date)::date as month_date,
-        count(*) as cases,
-        count(*) filter (where blocks.is_sector) as with_block,
-        count(*) filter (where appeals.block_code = 'OTHER') as other,
-        count(*) filter (where appeals.block_code = 'unknown') as unknown,
-        count(*) filter (where appeals.block_decided_by in ('topic', 'category'))
-            as decided_by_source,
-        count(*) filter (where appeals.block_decided_by = 'model') as decided_by_model,
-        count(*) filter (where appeals.block_decided_by = 'operator') as decided_by_operator,
-        array_agg(appeals.case_id order by appeals.case_id)
-        filter (where appeals.block_code = 'unknown') as case_ids
-    from appeals
-    inner join blocks on appeals.block_code = blocks.block_code
+        daily.region_code,
+        daily.source_code,
+        date_trunc('month', daily.day)::date as month_date,
+        sum(daily.cases) as cases,
+        coalesce(sum(daily.cases) filter (where blocks.is_sector), 0) as with_block,
+        coalesce(sum(daily.cases) filter (where daily.block_code = 'OTHER'), 0) as other,
+        coalesce(sum(daily.cases) filter (where daily.block_code = 'unknown'), 0) as unknown,
+        sum(daily.decided_by_source) as decided_by_source,
+        sum(daily.decided_by_model) as decided_by_model,
+        sum(daily.decided_by_operator) as decided_by_operator
+    from daily
+    inner join blocks on daily.block_code = blocks.block_code
     group by
-        appeals.region_code,
-        appeals.source_code,
-        date_trunc('month', appeals.received_date)::date
+        daily.region_code,
+        daily.source_code,
+        date_trunc('month', daily.day)::date
+),
+
+listed as (
+    select
+        daily.region_code,
+        daily.source_code,
+        date_trunc('month', daily.day)::date as month_date,
+        array_agg(cases.case_id order by cases.case_id) as case_ids
+    from daily
+    cross join lateral unnest(daily.unknown_case_ids) as cases (case_id)
+    where daily.unknown_case_ids is not null
+    group by
+        daily.region_code,
+        daily.source_code,
+        date_trunc('month', daily.day)::date
 )
 
 select
@@ -66,7 +77,7 @@ select
     round(counted.decided_by_source::numeric / counted.cases, 4) as decided_by_source_share,
     round(counted.decided_by_model::numeric / counted.cases, 4) as decided_by_model_share,
     round(counted.decided_by_operator::numeric / counted.cases, 4) as decided_by_operator_share,
-    coalesce(counted.case_ids, '{}') as case_ids,
+    coalesce(listed.case_ids, '{}') as case_ids,
     coalesce(
         (counted.month_date + interval '1 month') at time zone regions.time_zone <= regions.as_of,
         false
@@ -78,3 +89,8 @@ select
 from counted
 inner join regions on counted.region_code = regions.region_code
 left join module_labels on counted.region_code = module_labels.region_code
+left join listed
+    on
+        counted.region_code = listed.region_code
+        and counted.source_code = listed.source_code
+        and counted.month_date = listed.month_date

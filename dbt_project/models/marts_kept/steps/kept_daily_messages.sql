@@ -6,10 +6,10 @@
     indexes=[
         {'columns': ['region_code', 'block_code', 'day']},
     ],
-    meta={'by_moment': true},
 ) }}
 -- How many messages of a block came from a place through a source on a day. Reposts are collapsed: the
--- same text counts once a day. A case without a place belongs to the series «-» of its region.
+-- same text counts once a day. A case without a place belongs to the series «-» of its region. Beside them
+-- how many cases these are, and who found their block.
 with appeals as (
     select
         case_id,
@@ -17,13 +17,14 @@ with appeals as (
         block_code,
         coalesce(municipality_code, '-') as municipality_key,
         source_code,
+        block_decided_by,
         received_date as day
     from {{ ref('fct_appeals') }}
     where
         not is_deleted
         and received_date is not null
         and is_received
-        and {{ is_of_redone_cell(period='received_date') }}
+        and {{ is_case_of_redone_cell(few=true) }}
 ),
 
 texts as (
@@ -40,7 +41,13 @@ select
     appeals.municipality_key,
     appeals.source_code,
     appeals.day,
-    count(distinct coalesce(texts.normalised_text_hash, appeals.case_id::text))::int as messages
+    count(distinct coalesce(texts.normalised_text_hash, appeals.case_id::text))::int as messages,
+    count(*)::int as cases,
+    (count(*) filter (where appeals.block_decided_by in ('topic', 'category')))::int
+        as decided_by_source,
+    (count(*) filter (where appeals.block_decided_by = 'model'))::int as decided_by_model,
+    (count(*) filter (where appeals.block_decided_by = 'operator'))::int as decided_by_operator,
+    array_agg(appeals.case_id) filter (where appeals.block_code = 'unknown') as unknown_case_ids
 from appeals
 left join texts on appeals.case_id = texts.case_id
 group by

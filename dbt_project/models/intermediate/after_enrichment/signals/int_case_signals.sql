@@ -1,4 +1,11 @@
-{{ config(materialized='view') }}
+{{ config(
+    materialized='incremental',
+    incremental_strategy='by_change',
+    unique_key='case_id',
+    pre_hook=["{{ note_told_signals() }}", "{{ collect_redo() }}"],
+    indexes=[{'columns': ['case_id'], 'unique': true}],
+    meta={'by_enrichment': true},
+) }}
 -- What is known of a case's text and of its reply beyond the block: from the contract tables of `nlp`,
 -- by the model in use. Where a text was not read yet, its letters still tell its copies.
 with cases as (
@@ -8,6 +15,7 @@ with cases as (
         normalised_text_hash,
         reply_hash
     from {{ ref('int_case_records') }}
+    where {{ is_redone('case_id') }}
 ),
 
 models as (
@@ -19,12 +27,14 @@ text_signals as (
     select signals.*
     from {{ source('nlp', 'text_signals') }} as signals
     inner join models on signals.model_version = models.model_version
+    where {{ is_of_step('signals.text_hash', 'cases', 'text_hash') }}
 ),
 
 reply_signals as (
     select signals.*
     from {{ source('nlp', 'reply_signals') }} as signals
     inner join models on signals.model_version = models.model_version
+    where {{ is_of_step('signals.reply_hash', 'cases', 'reply_hash') }}
 )
 
 select
