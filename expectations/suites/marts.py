@@ -189,6 +189,8 @@ def ledger_checks(cases: list[SourceTable], known_at: datetime | None) -> list[C
     if not cases:
         return checks
     relations = tuple(source.relation for source in cases)
+    # What the warehouse does not know as a source it leaves in `raw`: a finding of its own.
+    modelled = "source_code in (select source_code from reference.data_sources)"
     # A source that is no longer read keeps its cases: they are held against its table only while
     # the table is among those that are checked.
     source_codes = _list(sorted({source.source_code for source in cases}))
@@ -200,6 +202,7 @@ def ledger_checks(cases: list[SourceTable], known_at: datetime | None) -> list[C
             bool_and(coalesce({late}, false)) as is_late
         from ({raw_keys}) as landed
         left join (select load_id, finished_at from ops.loads) as load using (load_id)
+        where {modelled}
         group by record_key
     """  # noqa: S608
     checks += [
@@ -212,7 +215,7 @@ def ledger_checks(cases: list[SourceTable], known_at: datetime | None) -> list[C
             action="Не публикуйте показатели; найдите фильтр, который теряет эти записи, "
             "пересоберите витрины.",
             column="record_key",
-            reads=(*relations, "ops.loads"),
+            reads=(*relations, "ops.loads", "reference.data_sources"),
             rows=f"""
                 select
                     coalesce(landed.record_key, ledger.record_key)::text as sample_id,
@@ -231,7 +234,9 @@ def ledger_checks(cases: list[SourceTable], known_at: datetime | None) -> list[C
                         min(native_id) as native_id,
                         min(source_code) as source_code,
                         count(*) as row_count
-                    from {{batch}} where source_code in ({source_codes}) group by record_key
+                    from {{batch}}
+                    where source_code in ({source_codes}) and {modelled}
+                    group by record_key
                 ) as ledger on ledger.record_key = landed.record_key
                 where
                     not coalesce(landed.is_late and ledger.record_key is null, false)
@@ -253,7 +258,7 @@ def ledger_checks(cases: list[SourceTable], known_at: datetime | None) -> list[C
             action="Дождитесь следующей сборки витрин. Если находка держится сутки, проверьте, "
             "запускается ли она.",
             column="record_key",
-            reads=(*relations, "ops.loads"),
+            reads=(*relations, "ops.loads", "reference.data_sources"),
             rows=f"""
                 select
                     landed.record_key::text as sample_id,
@@ -263,6 +268,27 @@ def ledger_checks(cases: list[SourceTable], known_at: datetime | None) -> list[C
                 from ({first_seen}) as landed
                 left join {{batch}} as ledger on ledger.record_key = landed.record_key
                 where landed.is_late
+            """,  # noqa: S608
+            relation=place,
+        ),
+        Check(
+            code="source_without_model",
+            severity=Severity.FINDING,
+            title="Витрины берут обращения каждого загружаемого источника",
+            meaning="Источника нет в справочнике источников хранилища: его записи загружены и "
+            "хранятся, но ни в один показатель не входят.",
+            action="Добавьте источник в справочник `data_sources` и модель его записей или "
+            "отключите его загрузку.",
+            column="source_code",
+            reads=(*relations, "reference.data_sources"),
+            rows=f"""
+                select
+                    record_key::text as sample_id,
+                    '№ ' || min(native_id) as label,
+                    min(source_code) as group_label,
+                    not bool_or({modelled}) as is_unexpected
+                from ({raw_keys}) as landed
+                group by record_key
             """,  # noqa: S608
             relation=place,
         ),

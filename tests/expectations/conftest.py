@@ -65,6 +65,7 @@ create table marts.source_freshness (
 );
 -- What dbt makes a view of.
 create view marts.mart_source_freshness as select * from marts.source_freshness;
+create table reference.data_sources (source_code text);
 create table reference.verdict_labels (source_code text, verdict text, is_overdue boolean);
 create table intermediate.int_texts (text_hash text, text text, region_code text);
 create table intermediate.int_corrections (
@@ -240,6 +241,7 @@ def _fill_marts(connection: psycopg.Connection) -> None:
         "'в срок', '2026-11-20', 100, 100, 'usual'), ('pos', 'ПОС', 'history', 'История', "
         "'tambov', 'Тамбовская область', null, false, 'не загружался', null, null, null, "
         "'not_compared')",
+        "insert into reference.data_sources values ('pos'), ('boston_311_2015')",
         "insert into reference.verdict_labels values ('pos', 'Да', true), ('pos', 'Нет', false), "
         "('boston_311_2015', 'ONTIME', false), ('boston_311_2015', 'OVERDUE', true)",
         "insert into intermediate.int_texts values ('aa', 'Яма', 'tambov')",

@@ -130,6 +130,9 @@ BREAKS: dict[tuple[Stage, str], Break] = {
     (Stage.MARTS, "ledger_behind_raw"): marts(
         "delete from marts.mart_case_ledger where native_id = '2'"
     ),
+    (Stage.MARTS, "source_without_model"): marts(
+        "delete from reference.data_sources where source_code = 'boston_311_2015'"
+    ),
     (Stage.MARTS, "deadline_unique"): marts(
         "insert into marts.fct_deadlines select * from marts.fct_deadlines where native_id = '1'"
     ),
