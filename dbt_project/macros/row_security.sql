@@ -2,7 +2,7 @@
     region's official all rows of the region; rows without a block are the region's. A row of no
     region is seen by those who see everything. Who sees what stands in `access.official_blocks`.
     A build makes tables anew, so this is a post-hook; on a table that stays it does nothing. A view
-    over kept rows reads them with the rights of whoever asks, and so under their policies. -#}
+    over kept rows that officials read asks with their rights, and so under the policies of these. -#}
 {% macro row_security() -%}
     {%- set readers = model.config.grants.get('select', []) -%}
     {%- if
@@ -38,6 +38,7 @@ end
 $$
     {%- elif
         model.config.materialized == 'view'
+        and 'tsur_official' in readers
         and '.kept_' in model.depends_on.nodes | join(' ')
     -%}
 alter view {{ this }} set (security_invoker = true)

@@ -5,6 +5,7 @@
     pre_hook="{{ collect_redo('applicant_key', told_by='int_case_months') }}",
     indexes=[
         {'columns': ['applicant_key']},
+        {'columns': ['dimension_a', 'dimension_b', 'period_kind', 'region_code', 'period_start']},
     ],
 ) }}
 -- By how much the cases of a person exceed one, in each slice of one or two dimensions of a day or a
