@@ -232,10 +232,13 @@
 {%- endmacro %}
 
 {#- A condition: the row belongs to what is made anew; always true where all is. An array, because
-    PostgreSQL takes it into steps that group or keep the latest row of a key, and reads by the index. -#}
-{% macro is_redone(column, key='case_id') -%}
+    PostgreSQL takes it into steps that group or keep the latest row of a key, and reads by the index.
+    `by_hash`: the column has no index, or is none. -#}
+{% macro is_redone(column, key='case_id', by_hash=false) -%}
     {{- comes_after('int_case_changes') -}}
-    {%- if is_by_change() -%}
+    {%- if is_by_change() and by_hash -%}
+    {{ column }} in (select redo.{{ key }} from {{ to_redo() }} as redo)
+    {%- elif is_by_change() -%}
     {{ column }} = any(array(select redo.{{ key }} from {{ to_redo() }} as redo))
     {%- else -%}
     true
