@@ -8,8 +8,11 @@
     queries of cells, with the columns region_code, block_code, the day with which the period begins and
     the municipality (`-` where there is none or cells are not of places).
     `period`: that day, of a row of int_case_months; where it follows from `received_date`, the model
-    counts a case when it came and at no other time. `cases`: the model asks is_case_of_redone_cell. -#}
-{% macro collect_cells(also=none, period='month_date', cases=true, places=false) -%}
+    counts a case when it came and at no other time. `cases`: the model asks is_case_of_redone_cell.
+    `told_by`: the model whose rows say where a case stands and stood. -#}
+{% macro collect_cells(
+    also=none, period='month_date', cases=true, places=false, told_by='int_case_months'
+) -%}
     {%- set place = "coalesce(municipality_code, '-')" if places else "'-'::text" -%}
     {%- if execute -%}
     select set_config('tsur.fingerprint', {{ fingerprint() }}, true)
@@ -20,7 +23,7 @@
         block_code,
         {{ period }} as period_start,
         {{ place }} as place
-    from {{ ref('int_case_months') }}
+    from {{ ref(told_by) }}
     where
         found_at > {{ seen_at() }}
         and {{ period }} is not null

@@ -226,6 +226,34 @@
     {%- endif -%}
 {%- endmacro %}
 
+{#- As a hook before the model: what rules pointed at in the cases that are made anew. -#}
+{% macro put_flags_by() -%}
+    {%- if execute and is_by_change() -%}
+    create temporary table flags_before on commit drop as
+    select {{ told_by_flags() }} from {{ this }} where {{ is_redone('case_id') }}
+    {%- endif -%}
+{%- endmacro %}
+
+{#- As a hook after it: cases in which rules point at something else now, for whatever reason. -#}
+{% macro note_moved_flags() -%}
+    {%- if execute and run_query("select to_regclass('pg_temp.flags_before')").rows[0][0] -%}
+    {%- set present -%}
+        select {{ told_by_flags() }} from {{ this }} where {{ is_redone('case_id') }}
+    {%- endset -%}
+    {%- set moved -%}
+        select case_id from (select * from flags_before except {{ present }}) as gone
+        union
+        select case_id from ({{ present }} except select * from flags_before) as come
+    {%- endset -%}
+    {{ note_cases(moved) }}
+    {%- endif -%}
+{%- endmacro %}
+
+{% macro told_by_flags() -%}
+    case_id, rule_code, region_code, block_code, body_code, flagged_date, evidence, is_reviewed,
+    is_confirmed
+{%- endmacro %}
+
 {#- The temporary table of the keys of this build. -#}
 {% macro to_redo() -%}
     redo_{{ this.identifier }}
@@ -358,7 +386,9 @@
 {#- What operators decided about a case, as one value: another one means that something was decided. -#}
 {% macro corrections_key() -%}
     md5(string_agg(
-        concat_ws('|', field_code, new_value, block_code, municipality_code),
+        concat_ws(
+            '|', field_code, new_value, block_code, municipality_code, extract(epoch from decided_at)
+        ),
         '|' order by field_code
     ))
 {%- endmacro %}

@@ -9,7 +9,8 @@
     meta={'by_moment': true},
 ) }}
 -- How many messages of a block came from a place through a source on a day. Reposts are collapsed: the
--- same text counts once a day. A case without a place belongs to the series «-» of its region.
+-- same text counts once a day. A case without a place belongs to the series «-» of its region. Of a day
+-- of five, which can raise an alert, also which cases they are.
 with appeals as (
     select
         case_id,
@@ -40,7 +41,11 @@ select
     appeals.municipality_key,
     appeals.source_code,
     appeals.day,
-    count(distinct coalesce(texts.normalised_text_hash, appeals.case_id::text))::int as messages
+    count(distinct coalesce(texts.normalised_text_hash, appeals.case_id::text))::int as messages,
+    case
+        when count(distinct coalesce(texts.normalised_text_hash, appeals.case_id::text)) >= 5
+            then array_agg(appeals.case_id order by appeals.case_id)
+    end as case_ids
 from appeals
 left join texts on appeals.case_id = texts.case_id
 group by
