@@ -1,6 +1,10 @@
-{#- A quarter of a region, as one value: what satisfaction is compared within is made anew by it. -#}
-{% macro quarter_key(months) -%}
-    concat_ws(' ', {{ months }}.region_code, date_trunc('quarter', {{ months }}.month_date)::date)
+{#- A quarter of a region, or of a block in it (`-`: of none), as one value: what is told of it and of its
+    months is made anew by it. -#}
+{% macro quarter_key(months, block) -%}
+    concat_ws(
+        ' ', {{ months }}.region_code, {{ block }},
+        date_trunc('quarter', {{ months }}.month_date)::date
+    )
 {%- endmacro %}
 
 {#- The sources of each region that ever told a rating. -#}
@@ -16,12 +20,17 @@
     group by region_code
 {%- endmacro %}
 
-{#- Quarters of regions of which a source asks for ratings now and did not, or no longer does. -#}
-{% macro quarters_of_moved_asking() -%}
+{#- Quarters of the regions whose blocks have changed, and all of a region in which a source asks for
+    ratings now and did not, or no longer does. -#}
+{% macro quarters_of_regions() -%}
+    select {{ quarter_key('months', "'-'") }} as quarter_key
+    from {{ ref('int_case_months') }} as months
+    where months.found_at > {{ seen_at() }}
+    union
     select stored.quarter_key
     from {{ this }} as stored
     inner join ({{ asking_sources() }}) as asking on stored.region_code = asking.region_code
     where
-        stored.cut_code = 'region'
+        stored.cut_code in ('region', 'block')
         and stored.asking_sources <> array_to_string(asking.asking_sources, ' ')
 {%- endmacro %}

@@ -2,10 +2,10 @@
     incremental_strategy='by_change',
     unique_key='quarter_key',
     pre_hook="{{ collect_redo(
-        quarter_key('int_case_months'),
+        quarter_key('int_case_months', 'int_case_months.block_code'),
         name='quarter_key',
         told_by='int_case_months',
-        also=quarters_of_moved_asking()
+        also=quarters_of_regions()
     ) }}",
     indexes=[
         {'columns': ['quarter_key']},
@@ -14,15 +14,14 @@
     ]
 ) }}
 {%- set least_rated = 10 -%}
-{%- set prior_weight = 20 %}
--- Quarters of a region and their months: what is compared with one another lies in one of them.
+{%- set own_block %}
+case when cuts.cut_code in ('block', 'block_municipality') then counts.block_code else '-' end
+{%- endset %}
+-- Quarters and their months: of a block in a region, and of the region over its blocks. Bodies that are
+-- compared with one another lie in one of these; what is compared with the region is told by the view.
 {{ comes_after('int_case_months') }}
 with counts as (
-    select
-        *,
-        {{ quarter_key('every_count') }} as quarter_key
-    from {{ ref('kept_satisfaction_counts') }} as every_count
-    where {{ is_redone(quarter_key('every_count'), 'quarter_key', by_hash=true) }}
+    select * from {{ ref('kept_satisfaction_counts') }}
 ),
 
 asking as (
@@ -69,7 +68,7 @@ parts as (
         periods.period_kind,
         date_trunc(periods.period_kind, counts.month_date)::date as period_start,
         cuts.cut_code,
-        counts.quarter_key,
+        {{ quarter_key('counts', own_block | trim) }} as quarter_key,
         counts.region_code,
         case when cuts.cut_code in ('block', 'block_municipality') then counts.block_code end
             as block_code,
@@ -87,6 +86,7 @@ parts as (
     inner join cuts on counts.part_code = cuts.part_code
     inner join asking on counts.region_code = asking.region_code
     cross join periods
+    where {{ is_redone(quarter_key('counts', own_block | trim), 'quarter_key', by_hash=true) }}
 ),
 
 counted as (
@@ -123,7 +123,10 @@ main_blocks as (
         counts.block_code
     from counts
     cross join periods
-    where counts.part_code = 'body' and counts.body_code is not null
+    where
+        counts.part_code = 'body'
+        and counts.body_code is not null
+        and {{ is_redone(quarter_key('counts', "'-'"), 'quarter_key', by_hash=true) }}
     group by
         periods.period_kind,
         date_trunc(periods.period_kind, counts.month_date)::date,
@@ -158,7 +161,6 @@ placed as (
 peered as (
     select
         placed.*,
-        regional.satisfied_cases::numeric / nullif(regional.rated_cases, 0) as regional_share,
         case
             when
                 placed.cut_code = 'body'
@@ -166,14 +168,8 @@ peered as (
                 then
                     sum(placed.satisfied_cases) over peers
                     / nullif(sum(placed.rated_cases) over peers, 0)
-        end as peer_share
+        end as body_peer_share
     from placed
-    inner join counted as regional
-        on
-            placed.period_kind = regional.period_kind
-            and placed.period_start = regional.period_start
-            and placed.region_code = regional.region_code
-            and regional.cut_code = 'region'
     window
         peers as (
             partition by
@@ -211,22 +207,8 @@ select
         when peered.rated_cases >= {{ least_rated }}
             then round(peered.satisfied_cases::numeric / peered.rated_cases, 4)
     end as csat_share,
-    case
-        when peered.rated_cases >= {{ least_rated }}
-            then
-                round(
-                    (
-                        peered.satisfied_cases
-                        + {{ prior_weight }} * coalesce(peered.peer_share, peered.regional_share)
-                    )
-                    / (peered.rated_cases + {{ prior_weight }}),
-                    4
-                )
-    end as csat_shrunk_share,
-    case
-        when peered.rated_cases >= {{ least_rated }}
-            then round(coalesce(peered.peer_share, peered.regional_share), 4)
-    end as peer_share,
+    case when peered.rated_cases >= {{ least_rated }} then peered.body_peer_share end
+        as body_peer_share,
     case
         when peered.rated_cases >= {{ least_rated }}
             then round(peered.rating_sum::numeric / peered.rated_cases, 2)

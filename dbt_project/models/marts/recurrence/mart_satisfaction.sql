@@ -1,8 +1,13 @@
 {{ config(materialized='view') }}
--- The kept rows with what can move while they stay: the moment that they are of, and names that only
--- the data know.
+{%- set prior_weight = 20 %}
+-- The kept rows with what can move while they stay: the moment that they are of, names that only
+-- the data know, and the share of the region.
 with kept as (
     select * from {{ ref('kept_satisfaction') }}
+),
+
+shares as (
+    select * from {{ ref('kept_satisfaction_shares') }}
 ),
 
 regions as (
@@ -46,8 +51,22 @@ select
     kept.response_share,
     kept.satisfied_cases,
     kept.csat_share,
-    kept.csat_shrunk_share,
-    kept.peer_share,
+    case
+        when kept.csat_share is not null
+            then
+                round(
+                    (
+                        kept.satisfied_cases
+                        + {{ prior_weight }} * coalesce(kept.body_peer_share, shares.regional_share)
+                    )
+                    / (kept.rated_cases + {{ prior_weight }}),
+                    4
+                )
+    end as csat_shrunk_share,
+    case
+        when kept.csat_share is not null
+            then round(coalesce(kept.body_peer_share, shares.regional_share), 4)
+    end as peer_share,
     kept.mean_rating,
     kept.mean_first_rating,
     kept.not_computed_reason,
@@ -66,6 +85,12 @@ select
     '{{ var("metric_version") }}' as metric_version,
     '{{ config_version() }}' as config_version
 from kept
+inner join shares
+    on
+        kept.period_kind = shares.period_kind
+        and kept.period_start = shares.period_start
+        and kept.region_code = shares.region_code
+        and coalesce(kept.block_code, '-') = coalesce(shares.block_code, '-')
 inner join regions on kept.region_code = regions.region_code
 left join bodies on kept.body_code = bodies.body_code
 left join municipalities on kept.municipality_code = municipalities.municipality_code
