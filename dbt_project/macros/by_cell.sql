@@ -43,7 +43,9 @@
             case_id,
             region_code,
             block_code,
+            {%- if places %}
             place,
+            {%- endif %}
             {{ period }} as period_start
         from {{ ref(told_by) }}
         where is_current

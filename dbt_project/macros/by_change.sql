@@ -241,16 +241,47 @@
     {%- endif -%}
 {%- endmacro %}
 
+{#- As a hook before the model: what rules pointed at in the cases that are made anew. -#}
+{% macro put_flags_by() -%}
+    {%- if execute and is_by_change() -%}
+    create temporary table flags_before on commit drop as
+    select {{ told_by_flags() }} from {{ this }} where {{ is_redone('case_id') }}
+    {%- endif -%}
+{%- endmacro %}
+
+{#- As a hook after it: cases in which rules point at something else now, for whatever reason. -#}
+{% macro note_moved_flags() -%}
+    {%- if execute and run_query("select to_regclass('pg_temp.flags_before')").rows[0][0] -%}
+    {%- set present -%}
+        select {{ told_by_flags() }} from {{ this }} where {{ is_redone('case_id') }}
+    {%- endset -%}
+    {%- set moved -%}
+        select case_id from (select * from flags_before except {{ present }}) as gone
+        union
+        select case_id from ({{ present }} except select * from flags_before) as come
+    {%- endset -%}
+    {{ note_cases(moved) }}
+    {%- endif -%}
+{%- endmacro %}
+
+{% macro told_by_flags() -%}
+    case_id, rule_code, region_code, block_code, body_code, flagged_date, evidence, is_reviewed,
+    is_confirmed
+{%- endmacro %}
+
 {#- The temporary table of the keys of this build. -#}
 {% macro to_redo() -%}
     redo_{{ this.identifier }}
 {%- endmacro %}
 
 {#- A condition: the row belongs to what is made anew; always true where all is. An array, because
-    PostgreSQL takes it into steps that group or keep the latest row of a key, and reads by the index. -#}
-{% macro is_redone(column, key='case_id') -%}
+    PostgreSQL takes it into steps that group or keep the latest row of a key, and reads by the index.
+    `by_hash`: the column has no index, or is none. -#}
+{% macro is_redone(column, key='case_id', by_hash=false) -%}
     {{- comes_after('int_case_changes') -}}
-    {%- if is_by_change() -%}
+    {%- if is_by_change() and by_hash -%}
+    {{ column }} in (select redo.{{ key }} from {{ to_redo() }} as redo)
+    {%- elif is_by_change() -%}
     {{ column }} = any(array(select redo.{{ key }} from {{ to_redo() }} as redo))
     {%- else -%}
     true
@@ -370,7 +401,9 @@
 {#- What operators decided about a case, as one value: another one means that something was decided. -#}
 {% macro corrections_key() -%}
     md5(string_agg(
-        concat_ws('|', field_code, new_value, block_code, municipality_code),
+        concat_ws(
+            '|', field_code, new_value, block_code, municipality_code, extract(epoch from decided_at)
+        ),
         '|' order by field_code
     ))
 {%- endmacro %}

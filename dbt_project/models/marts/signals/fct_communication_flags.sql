@@ -3,7 +3,8 @@
     incremental_strategy='by_change',
     unique_key='case_id',
     on_schema_change='fail',
-    pre_hook="{{ collect_redo(also=flagged_by_others()) }}",
+    pre_hook=["{{ collect_redo(also=flagged_by_others()) }}", "{{ put_flags_by() }}"],
+    post_hook="{{ note_moved_flags() }}",
     grants={'select': ['tsur_analyst', 'tsur_auditor']},
     indexes=[
         {'columns': ['case_id', 'rule_code'], 'unique': true},

@@ -3,8 +3,10 @@
         {'columns': ['region_code', 'period_kind', 'period_start']},
     ]
 ) }}
-with flags as (
-    select * from {{ ref('fct_communication_flags') }}
+-- Few rows: what moves with each build (the moment, and what the texts tell by now) is put beside kept
+-- ones.
+with weighted as (
+    select * from {{ ref('kept_communication_rules') }}
 ),
 
 rules as (
@@ -21,58 +23,6 @@ module_labels as (
         module_label
     from {{ ref('dim_region_modules') }}
     where module_code = 'communication'
-),
-
-dated as (
-    select
-        periods.period_kind,
-        date_trunc(periods.period_kind, flags.flagged_date)::date as period_start,
-        flags.*
-    from flags
-    cross join (values ('month'), ('quarter')) as periods (period_kind)
-),
-
--- Reviewers do not look into every body alike: each body in a block is a stratum of its own.
-strata as (
-    select
-        period_kind,
-        period_start,
-        region_code,
-        rule_code,
-        block_code,
-        body_code,
-        count(*) as flagged,
-        count(*) filter (where is_reviewed) as reviewed,
-        count(*) filter (where is_confirmed) as confirmed
-    from dated
-    group by period_kind, period_start, region_code, rule_code, block_code, body_code
-),
-
-weighted as (
-    select
-        period_kind,
-        period_start,
-        region_code,
-        rule_code,
-        sum(flagged)::bigint as flagged,
-        sum(reviewed)::bigint as reviewed,
-        sum(confirmed)::bigint as confirmed,
-        sum(flagged) filter (where reviewed > 0) as represented,
-        sum(flagged::numeric * confirmed / nullif(reviewed, 0)) as estimated
-    from strata
-    group by period_kind, period_start, region_code, rule_code
-),
-
--- Each list is put in order by itself, below: ordering all flags at once takes most of the time.
-members as (
-    select
-        period_kind,
-        period_start,
-        region_code,
-        rule_code,
-        array_agg(case_id) as case_ids
-    from dated
-    group by period_kind, period_start, region_code, rule_code
 ),
 
 -- Every rule stands in every period in which the region has a flag at all.
@@ -98,7 +48,7 @@ measured as (
         case when spine.is_computed then coalesce(weighted.confirmed, 0) end as confirmed,
         weighted.estimated,
         weighted.represented,
-        members.case_ids
+        weighted.case_ids
     from spine
     left join weighted
         on
@@ -106,12 +56,6 @@ measured as (
             and spine.period_start = weighted.period_start
             and spine.region_code = weighted.region_code
             and spine.rule_code = weighted.rule_code
-    left join members
-        on
-            spine.period_kind = members.period_kind
-            and spine.period_start = members.period_start
-            and spine.region_code = members.region_code
-            and spine.rule_code = members.rule_code
 )
 
 select
@@ -135,11 +79,7 @@ select
         when measured.flagged = 0 then 'правило не сработало'
         when measured.reviewed = 0 then 'человек ничего не проверил'
     end as not_computed_reason,
-    array(
-        select member.case_id
-        from unnest(measured.case_ids) as member (case_id)
-        order by member.case_id
-    ) as case_ids,
+    coalesce(measured.case_ids, '{}') as case_ids,
     coalesce(
         (
             measured.period_start

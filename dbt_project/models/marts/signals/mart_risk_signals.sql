@@ -5,12 +5,7 @@
         {'columns': ['region_code', 'block_code']},
     ]
 ) }}
-with appeals as (
-    select * from {{ ref('fct_appeals') }}
-    where not is_deleted and received_date is not null and is_received
-),
-
-daily_messages as (
+with daily_messages as (
     select * from {{ ref('kept_daily_messages') }}
 ),
 
@@ -53,141 +48,139 @@ daily as (
 -- Only a day of five can raise an alert: the other series need no baseline.
 watched as (
     select
-        region_code,
-        block_code,
-        municipality_key,
-        source_code,
-        min(day) as first_day
-    from daily
-    where messages >= 5
-    group by region_code, block_code, municipality_key, source_code
+        row_number() over () as series_no,
+        series.region_code,
+        series.block_code,
+        series.municipality_key,
+        series.source_code,
+        coalesce(source_days.covered_days, '{}') as covered_days,
+        (regions.as_of at time zone regions.time_zone)::date - 1 as last_day
+    from (
+        select distinct
+            region_code,
+            block_code,
+            municipality_key,
+            source_code
+        from daily
+        where messages >= 5
+    ) as series
+    inner join regions on series.region_code = regions.region_code
+    left join source_days
+        on
+            series.region_code = source_days.region_code
+            and series.source_code = source_days.source_code
 ),
 
 days as (
     select
-        watched.region_code,
-        watched.block_code,
-        watched.municipality_key,
-        watched.source_code,
-        series.day::date as day,
-        series.day::date >= watched.first_day as is_judged,
-        coalesce(daily.messages, 0) as messages,
-        coalesce(source_days.covered_days @> series.day::date, false) as is_covered
-    from watched
-    inner join regions on watched.region_code = regions.region_code
-    cross join
-        lateral generate_series(
-            (watched.first_day - 56)::timestamp,
-            ((regions.as_of at time zone regions.time_zone)::date - 1)::timestamp,
-            interval '1 day'
-        ) as series (day)
-    left join source_days
+        watched.series_no,
+        daily.day,
+        daily.messages,
+        daily.case_ids
+    from daily
+    inner join watched
         on
-            watched.region_code = source_days.region_code
-            and watched.source_code = source_days.source_code
-    left join daily
-        on
-            watched.region_code = daily.region_code
-            and watched.block_code = daily.block_code
-            and watched.municipality_key = daily.municipality_key
-            and watched.source_code = daily.source_code
-            and series.day::date = daily.day
+            daily.region_code = watched.region_code
+            and daily.block_code = watched.block_code
+            and daily.municipality_key = watched.municipality_key
+            and daily.source_code = watched.source_code
 ),
 
--- The same weekday of the last eight weeks, without the days that are missing.
-compared as (
+days_of_five as (
     select
-        *,
-        array_remove(
-            array[
-                {%- for week in range(1, 9) %}
-                    lag(case when is_covered then messages end, {{ 7 * week }}) over series
-                    {%- if not loop.last %},{% endif %}
-                {%- endfor %}
-            ],
-            null
-        ) as like_days
+        series_no,
+        day
     from days
-    window series as (
-        partition by region_code, block_code, municipality_key, source_code order by day
-    )
+    where messages >= 5
 ),
 
 baselines as (
-    select
-        compared.*,
-        middles.baseline,
-        greatest(
-            1.4826 * deviations.deviation, sqrt(middles.baseline), 1
-        ) as spread
-    from compared
-    cross join
-        lateral (
-            select percentile_cont(0.5) within group (order by value)::numeric as baseline
-            from unnest(compared.like_days) as values_of_days (value)
-        ) as middles
-    cross join
-        lateral (
-            select
-                percentile_cont(0.5) within group (order by abs(value - middles.baseline))::numeric
-                    as deviation
-            from unnest(compared.like_days) as values_of_days (value)
-        ) as deviations
-    where compared.is_judged
-),
-
-judged as (
-    select
-        *,
-        messages >= 5 and messages >= baseline + 3 * spread as is_alert,
-        messages >= 5 and messages >= baseline + 6 * spread as is_critical,
-        messages < baseline + spread as is_low,
-        -- The day before that is not missing.
-        lag(messages < baseline + spread) over (
-            partition by region_code, block_code, municipality_key, source_code order by day
-        ) as is_low_before
-    from baselines
-    where is_covered and cardinality(like_days) >= 4
-),
-
--- Two low days running close what was open. Alerts with the same number of closings before them are
--- one signal.
-numbered as (
-    select
-        *,
-        is_low and coalesce(is_low_before, false) as is_closing,
-        count(*) filter (where is_low and is_low_before) over (
-            partition by region_code, block_code, municipality_key, source_code order by day
-        ) as closings
-    from judged
+    {{ risk_baselines('days_of_five') }}
 ),
 
 alerts as (
-    select * from numbered
-    where is_alert
+    select
+        *,
+        messages >= baseline + 6 * spread as is_critical,
+        lead(day) over (partition by series_no order by day) as next_alert_date
+    from baselines
+    where is_judged and messages >= baseline + 3 * spread
 ),
 
-closings as (
+-- Two low days running close what was open, mostly within a week: a day of an alert is not low, so
+-- nothing before it matters, and nothing after the next one. The day before is one that is not missing.
+near_days as (
     select
-        region_code,
-        block_code,
-        municipality_key,
-        source_code,
-        closings,
-        day as closed_date
-    from numbered
-    where is_closing
+        alerts.series_no,
+        alerts.day as alert_date,
+        series.day::date as day
+    from alerts
+    inner join watched on alerts.series_no = watched.series_no
+    cross join
+        lateral generate_series(
+            (alerts.day + 1)::timestamp,
+            least(alerts.next_alert_date - 1, watched.last_day, alerts.day + 7)::timestamp,
+            interval '1 day'
+        ) as series (day)
+),
+
+near_closings as (
+    {{ risk_closings('near_days') }}
+),
+
+unclosed as (
+    select
+        alerts.series_no,
+        alerts.day
+    from alerts
+    left join near_closings
+        on alerts.series_no = near_closings.series_no and alerts.day = near_closings.alert_date
+    where near_closings.series_no is null
+),
+
+far_days as (
+    select
+        alerts.series_no,
+        alerts.day as alert_date,
+        series.day::date as day
+    from alerts
+    inner join watched on alerts.series_no = watched.series_no
+    inner join unclosed on alerts.series_no = unclosed.series_no and alerts.day = unclosed.day
+    cross join
+        lateral generate_series(
+            (alerts.day + 1)::timestamp,
+            least(alerts.next_alert_date - 1, watched.last_day)::timestamp,
+            interval '1 day'
+        ) as series (day)
+),
+
+far_closings as (
+    {{ risk_closings('far_days') }}
+),
+
+-- Alerts with the same number of closings before them are one signal.
+numbered as (
+    select
+        alerts.*,
+        coalesce(near_closings.closed_date, far_closings.closed_date) as closed_date,
+        count(coalesce(near_closings.closed_date, far_closings.closed_date)) over (
+            partition by alerts.series_no order by alerts.day
+            rows between unbounded preceding and 1 preceding
+        ) as closings
+    from alerts
+    left join near_closings
+        on alerts.series_no = near_closings.series_no and alerts.day = near_closings.alert_date
+    left join far_closings
+        on alerts.series_no = far_closings.series_no and alerts.day = far_closings.alert_date
 ),
 
 opened as (
     select
-        region_code,
-        block_code,
-        municipality_key,
-        source_code,
+        series_no,
         closings,
         min(day) as opened_date,
         max(day) as last_alert_date,
+        max(closed_date) as closed_date,
         count(*)::int as alert_days,
         max(messages) as peak_messages,
         bool_or(is_critical) as is_critical,
@@ -195,19 +188,16 @@ opened as (
         (array_agg(baseline order by day))[1] as baseline,
         (array_agg(spread order by day))[1] as spread,
         (array_agg(cardinality(like_days) order by day))[1] as comparable_days
-    from alerts
-    group by region_code, block_code, municipality_key, source_code, closings
+    from numbered
+    group by series_no, closings
 ),
 
-signals as (
+signals_of_series as (
     select
-        opened.region_code,
-        opened.block_code,
-        opened.municipality_key,
-        opened.source_code,
+        opened.series_no,
         opened.opened_date,
         opened.last_alert_date,
-        closings.closed_date,
+        opened.closed_date,
         opened.alert_days,
         opened.messages,
         opened.baseline,
@@ -215,23 +205,13 @@ signals as (
         opened.comparable_days,
         opened.peak_messages,
         case when opened.is_critical then 'критический' else 'тревога' end as signal_level,
-        case when closings.closed_date is null then 'открыт' else 'закрыт' end as signal_state,
+        case when opened.closed_date is null then 'открыт' else 'закрыт' end as signal_state,
         null::text as not_computed_reason
     from opened
-    left join closings
-        on
-            opened.region_code = closings.region_code
-            and opened.block_code = closings.block_code
-            and opened.municipality_key = closings.municipality_key
-            and opened.source_code = closings.source_code
-            and opened.closings + 1 = closings.closings
     union all
     -- A day of five that cannot be judged is shown, not passed over.
     select
-        region_code,
-        block_code,
-        municipality_key,
-        source_code,
+        series_no,
         day as opened_date,
         day as last_alert_date,
         null as closed_date,
@@ -248,57 +228,86 @@ signals as (
             else 'меньше четырёх сравнимых дней'
         end as not_computed_reason
     from baselines
-    where messages >= 5 and (not is_covered or cardinality(like_days) < 4)
+    where not is_judged
+),
+
+signals as (
+    select
+        watched.region_code,
+        watched.block_code,
+        watched.municipality_key,
+        watched.source_code,
+        signals_of_series.opened_date,
+        signals_of_series.last_alert_date,
+        signals_of_series.closed_date,
+        signals_of_series.alert_days,
+        signals_of_series.messages,
+        signals_of_series.baseline,
+        signals_of_series.spread,
+        signals_of_series.comparable_days,
+        signals_of_series.peak_messages,
+        signals_of_series.signal_level,
+        signals_of_series.signal_state,
+        signals_of_series.not_computed_reason
+    from signals_of_series
+    inner join watched on signals_of_series.series_no = watched.series_no
 ),
 
 -- The days whose cases a signal is made of.
 signal_days as (
     select
-        alerts.region_code,
-        alerts.block_code,
-        alerts.municipality_key,
-        alerts.source_code,
+        numbered.series_no,
         opened.opened_date,
-        alerts.day
-    from alerts
+        numbered.day
+    from numbered
     inner join opened
         on
-            alerts.region_code = opened.region_code
-            and alerts.block_code = opened.block_code
-            and alerts.municipality_key = opened.municipality_key
-            and alerts.source_code = opened.source_code
-            and alerts.closings = opened.closings
+            numbered.series_no = opened.series_no
+            and numbered.closings = opened.closings
     union all
     select
-        region_code,
-        block_code,
-        municipality_key,
-        source_code,
+        series_no,
         opened_date,
         opened_date as day
-    from signals
+    from signals_of_series
     where signal_state = 'приостановлен'
+),
+
+signal_members as (
+    select
+        signal_days.series_no,
+        signal_days.opened_date,
+        member.case_id
+    from signal_days
+    inner join days
+        on signal_days.series_no = days.series_no and signal_days.day = days.day
+    cross join lateral unnest(days.case_ids) as member (case_id)
+),
+
+appeals as (
+    select
+        case_id,
+        topic_code,
+        topic_title,
+        received_at
+    from {{ ref('fct_appeals') }}
+    where case_id = any(array(select signal_members.case_id from signal_members))
 ),
 
 signal_cases as (
     select
-        signal_days.region_code,
-        signal_days.block_code,
-        signal_days.municipality_key,
-        signal_days.source_code,
-        signal_days.opened_date,
+        watched.region_code,
+        watched.block_code,
+        watched.municipality_key,
+        watched.source_code,
+        signal_members.opened_date,
         appeals.case_id,
         appeals.topic_code,
         appeals.topic_title,
         appeals.received_at
-    from signal_days
-    inner join appeals
-        on
-            signal_days.region_code = appeals.region_code
-            and signal_days.block_code = appeals.block_code
-            and signal_days.municipality_key = coalesce(appeals.municipality_code, '-')
-            and signal_days.source_code = appeals.source_code
-            and signal_days.day = appeals.received_date
+    from signal_members
+    inner join watched on signal_members.series_no = watched.series_no
+    inner join appeals on signal_members.case_id = appeals.case_id
 ),
 
 clusters as (

@@ -9,7 +9,8 @@
 ) }}
 -- How many messages of a block came from a place through a source on a day. Reposts are collapsed: the
 -- same text counts once a day. A case without a place belongs to the series «-» of its region. Beside them
--- how many cases these are, and who found their block.
+-- how many cases these are, who found their block, and of a day of five, which can raise an alert, which
+-- they are.
 with appeals as (
     select
         case_id,
@@ -47,7 +48,11 @@ select
         as decided_by_source,
     (count(*) filter (where appeals.block_decided_by = 'model'))::int as decided_by_model,
     (count(*) filter (where appeals.block_decided_by = 'operator'))::int as decided_by_operator,
-    array_agg(appeals.case_id) filter (where appeals.block_code = 'unknown') as unknown_case_ids
+    array_agg(appeals.case_id) filter (where appeals.block_code = 'unknown') as unknown_case_ids,
+    case
+        when count(distinct coalesce(texts.normalised_text_hash, appeals.case_id::text)) >= 5
+            then array_agg(appeals.case_id order by appeals.case_id)
+    end as case_ids
 from appeals
 left join texts on appeals.case_id = texts.case_id
 group by

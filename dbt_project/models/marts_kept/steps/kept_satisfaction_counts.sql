@@ -1,0 +1,67 @@
+{{ config(
+    materialized='incremental',
+    incremental_strategy='by_cell',
+    unique_key='month_date',
+    pre_hook="{{ collect_cells() }}",
+    indexes=[{'columns': ['region_code', 'month_date']}],
+    meta={'by_moment': true},
+) }}
+-- Answered cases of a block by the month of their last answer, and how they were rated: of the block,
+-- of its bodies, municipalities and channels (`part_code`), each by source. Whether a source asks for
+-- ratings at all is told by all of its history, not by a cell.
+with filed as (
+    select * from {{ ref('int_filed_cases') }}
+    where answered_cycles > 0 and {{ is_case_of_redone_cell(few=true) }}
+),
+
+ratings as (
+    select * from {{ ref('int_case_ratings') }}
+    where {{ is_case_of_redone_cell(few=true) }}
+),
+
+-- One rating a case, in the month of its last answer.
+answered as (
+    select
+        filed.case_id,
+        filed.region_code,
+        filed.source_code,
+        filed.block_code,
+        filed.last_answered_by as body_code,
+        filed.municipality_code,
+        filed.channel_code,
+        date_trunc('month', filed.last_answered_date)::date as month_date,
+        ratings.last_rating_as_of as rating,
+        ratings.first_rating_as_of as first_rating
+    from filed
+    left join ratings on filed.case_id = ratings.case_id
+)
+
+select
+    region_code,
+    block_code,
+    month_date,
+    source_code,
+    case grouping(body_code, municipality_code, channel_code)
+        when 7 then 'block'
+        when 3 then 'body'
+        when 5 then 'municipality'
+        when 6 then 'channel'
+    end as part_code,
+    body_code,
+    municipality_code,
+    channel_code,
+    count(*) as cases,
+    count(rating) as rated_cases,
+    count(*) filter (where rating >= 4) as satisfied_cases,
+    sum(rating) as rating_sum,
+    sum(first_rating) as first_rating_sum,
+    -- As a text: lists of texts are put together in the sums themselves, lists of keys are not.
+    string_agg(case_id::text, ' ') filter (where rating is not null) as case_list
+from answered
+where {{ is_of_redone_cell() }}
+group by
+    region_code,
+    block_code,
+    month_date,
+    source_code,
+    grouping sets ((), (body_code), (municipality_code), (channel_code))
