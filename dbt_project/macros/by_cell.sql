@@ -9,10 +9,11 @@
     the municipality (`-` where there is none or cells are not of places).
     `period`: that day, of a row of int_case_months; where it follows from `received_date`, the model
     counts a case when it came and at no other time. `cases`: the model asks is_case_of_redone_cell.
-    `told_by`: what says in which cells a case stands and stood. `few`: rows of cells are few enough to be
-    looked up in an index. -#}
+    `told_by`: what says in which cells a case stands and stood; `having`: a column of it without which a
+    row tells nothing of these sums. A model whose cells have few rows, of a large table, says so
+    (`is_looked_up`): they are found in an index. -#}
 {% macro collect_cells(
-    also=none, period='month_date', cases=true, places=false, told_by='int_case_months', few=false
+    also=none, period='month_date', cases=true, places=false, told_by='int_case_months', having=none
 ) -%}
     {%- set place = "place" if places else "'-'::text" -%}
     {%- if execute -%}
@@ -27,7 +28,7 @@
     from {{ ref(told_by) }}
     where
         found_at > {{ seen_at() }}
-        and {{ period }} is not null
+        and {{ having or period }} is not null
     {%- if also %}
     union
     {{ also }}
@@ -48,7 +49,7 @@
             {%- endif %}
             {{ period }} as period_start
         from {{ ref(told_by) }}
-        where is_current
+        where is_current{% if having %} and {{ having }} is not null{% endif %}
     ) as months
     inner join {{ to_redo() }} as redo
         on
@@ -60,7 +61,7 @@
             {%- endif %};
     analyze cases_of_{{ to_redo() }};
     {%- endif %}
-    {{ join_by_index() if few else join_by_hash() }}
+    {{ join_by_index() if is_looked_up() else join_by_hash() }}
     {%- endif -%}
     {%- endif -%}
 {%- endmacro %}
@@ -70,13 +71,17 @@
 
 {% macro month_of_receipt() -%}date_trunc('month', received_date)::date{%- endmacro %}
 
-{#- A condition: the row belongs to a cell that is made anew; always true where all are. `few`: it is
-    looked up in an index; the period is never null then, and cells are not of places. -#}
+{% macro is_looked_up() -%}
+    {{ return(config.get('meta', {}).get('is_looked_up', false)) }}
+{%- endmacro %}
+
+{#- A condition: the row belongs to a cell that is made anew; always true where all are. Where it is looked
+    up in an index, the period is never null, and cells are not of places. -#}
 {% macro is_of_redone_cell(
-    region='region_code', block='block_code', period='month_date', place=none, few=false
+    region='region_code', block='block_code', period='month_date', place=none
 ) -%}
     {{- comes_after('int_case_months') -}}
-    {%- if is_by_change() and few -%}
+    {%- if is_by_change() and is_looked_up() -%}
     ({{ region }}, {{ block }}, {{ period }}) in (
         select redo.region_code, redo.block_code, redo.period_start
         from {{ to_redo() }} as redo

@@ -7,6 +7,11 @@
     )
 {%- endmacro %}
 
+{#- The same of a row of int_case_months; null where the case had its last answer in another month. -#}
+{% macro answered_quarter_key(months, block) -%}
+    case when {{ months }}.answered_date is not null then {{ quarter_key(months, block) }} end
+{%- endmacro %}
+
 {#- The sources of each region that ever told a rating. -#}
 {% macro asking_sources() -%}
     select
@@ -25,7 +30,7 @@
 {% macro quarters_of_regions() -%}
     select {{ quarter_key('months', "'-'") }} as quarter_key
     from {{ ref('int_case_months') }} as months
-    where months.found_at > {{ seen_at() }}
+    where months.answered_date is not null and months.found_at > {{ seen_at() }}
     union
     select stored.quarter_key
     from {{ this }} as stored

@@ -2,7 +2,7 @@
     incremental_strategy='by_change',
     unique_key='quarter_key',
     pre_hook="{{ collect_redo(
-        quarter_key('int_case_months', 'int_case_months.block_code'),
+        answered_quarter_key('int_case_months', 'int_case_months.block_code'),
         name='quarter_key',
         told_by='int_case_months',
         also=quarters_of_regions()

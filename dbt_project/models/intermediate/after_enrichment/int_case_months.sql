@@ -80,6 +80,14 @@ measures as (
     where {{ is_redone('case_id') }}
 ),
 
+answers as (
+    select
+        case_id,
+        last_answered_date
+    from {{ ref('int_case_filings') }}
+    where last_answered_date is not null and {{ is_redone('case_id') }}
+),
+
 recurrences as (
     {{ recurrence_keys() }}
 ),
@@ -149,6 +157,11 @@ select
     case when months.month_date = appeals.received_month then appeals.received_date end
         as received_date,
     case when months.month_date = appeals.received_month then appeals.counted_in end as counted_in,
+    -- In the month of its last answer, the day.
+    case
+        when months.month_date = date_trunc('month', answers.last_answered_date)::date
+            then answers.last_answered_date
+    end as answered_date,
     appeals.applicant_key,
     recurrences.recurrence_key,
     {{ moment_of_run() }} as begun_at,
@@ -157,4 +170,5 @@ select
     true as is_current
 from appeals
 left join months on appeals.case_id = months.case_id
+left join answers on appeals.case_id = answers.case_id
 left join recurrences on appeals.case_id = recurrences.case_id

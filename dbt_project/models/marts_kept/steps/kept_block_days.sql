@@ -1,7 +1,8 @@
 {{ config(
     unique_key='activity_date',
-    pre_hook="{{ collect_cells(period='activity_date', cases=false, told_by='kept_case_days', few=true) }}",
+    pre_hook="{{ collect_cells(period='activity_date', cases=false, told_by='kept_case_days') }}",
     indexes=[{'columns': ['region_code', 'block_code', 'activity_date']}],
+    meta={'is_looked_up': true},
 ) }}
 -- What one day brought a block: cases that came and went, by how many those that wait grew, and hours of
 -- work by norms. What is told of a day as of its end, and of weeks, are sums over these.
@@ -20,5 +21,5 @@ select
     sum(work_hours) as work_hours,
     array_agg(case_id order by case_id) filter (where intake + reopened + answered > 0) as case_ids
 from {{ ref('kept_case_days') }}
-where is_current and {{ is_of_redone_cell(period='activity_date', few=true) }}
+where is_current and {{ is_of_redone_cell(period='activity_date') }}
 group by region_code, block_code, activity_date
