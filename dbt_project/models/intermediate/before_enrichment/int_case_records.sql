@@ -9,6 +9,7 @@
         {'columns': ['parent_native_id', 'region_code', 'source_code']},
         {'columns': ['text_hash']},
         {'columns': ['normalised_text_hash']},
+        {'columns': ['external_number']},
     ],
 ) }}
 -- Every case record once, with the card's text beside it and the keys that later steps match by.
