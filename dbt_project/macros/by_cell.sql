@@ -147,8 +147,12 @@
 {%- endmacro %}
 
 {#- What repeats say of a case, as one value: by which case it is repeated, whose copy it is, how many
-    copies it has. It follows from other cases than this one. -#}
-{% macro recurrence_keys() -%}
+    copies it has. It follows from other cases than this one. `cases`: a query of the cases asked for;
+    without it, those that are made anew. -#}
+{% macro recurrence_keys(cases=none) -%}
+    {%- if cases is none and is_by_change() -%}
+        {%- set cases = 'select redo.case_id from ' ~ to_redo() ~ ' as redo' -%}
+    {%- endif -%}
     select
         case_id,
         md5(string_agg(told, '|' order by told)) as recurrence_key
@@ -157,16 +161,19 @@
             repeats_case_id as case_id,
             concat_ws(' ', 'repeat', case_id, evidence, repeated_at, prior_replies) as told
         from {{ ref('int_repeat_cases') }}
+        where is_current {%- if cases %} and repeats_case_id = any(array({{ cases }})) {%- endif %}
         union all
         select
             case_id,
             'copy' as told
         from {{ ref('int_repeated_texts') }}
+        where is_current {%- if cases %} and case_id = any(array({{ cases }})) {%- endif %}
         union all
         select
             duplicate_of_case_id as case_id,
             'copies ' || count(*) as told
         from {{ ref('int_repeated_texts') }}
+        where is_current {%- if cases %} and duplicate_of_case_id = any(array({{ cases }})) {%- endif %}
         group by duplicate_of_case_id
     ) as found
     group by case_id
@@ -175,6 +182,13 @@
 {#- As a hook before int_case_months: cases of which repeats say something else now. -#}
 {% macro note_moved_recurrences() -%}
     {%- if execute and is_by_change() -%}
+    {%- set found -%}
+        select repeats_case_id from {{ ref('int_repeat_cases') }}
+        where found_at > {{ seen_at() }}
+        union
+        select unnest(array[case_id, duplicate_of_case_id]) from {{ ref('int_repeated_texts') }}
+        where found_at > {{ seen_at() }}
+    {%- endset -%}
     {%- set moved -%}
         select coalesce(stored.case_id, recurrences.case_id) as case_id
         from (
@@ -182,9 +196,12 @@
                 case_id,
                 recurrence_key
             from {{ this }}
-            where is_current and recurrence_key is not null
+            where
+                is_current
+                and recurrence_key is not null
+                and case_id = any(array({{ found }}))
         ) as stored
-        full join ({{ recurrence_keys() }}) as recurrences
+        full join ({{ recurrence_keys(found) }}) as recurrences
             on stored.case_id = recurrences.case_id
         where stored.recurrence_key is distinct from recurrences.recurrence_key
     {%- endset -%}

@@ -425,6 +425,34 @@
     {%- endif -%}
 {%- endmacro %}
 
+{#- Cases of which another one may say now that they repeat it, or no longer: the other one has changed.
+    Which repeated it before their own rows tell. -#}
+{% macro touched_links() -%}
+    (
+    with changed as materialized (
+        select distinct case_id from {{ ref('int_case_changes') }}
+        where case_id is not null and found_at > {{ seen_at() }}
+    ),
+
+    originals as materialized (
+        select * from {{ ref('int_case_records') }}
+        where case_id = any(array(select changed.case_id from changed))
+    )
+
+    select case_id from {{ this }}
+    where original_case_id = any(array(select changed.case_id from changed))
+    union
+    select case_id from {{ ref('int_case_records') }}
+    where normalised_text_hash = any(array(select originals.normalised_text_hash from originals))
+    union
+    select case_id from {{ ref('int_case_records') }}
+    where external_number = any(array(
+        select originals.native_id from originals
+        where originals.source_code = 'pos'
+    ))
+    )
+{%- endmacro %}
+
 {#- Cases that have become duplicates, ceased to be or repeat another case now, and the cases that they
     repeat, before and now. -#}
 {% macro note_moved_duplicates() -%}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import random
 from collections import defaultdict
 from dataclasses import dataclass, field
@@ -276,6 +277,23 @@ def two_weeks(
         [_changed(row, {**row[6].obj, **topic, "rating": 2}, chance) for row, topic in moved]
     )
     build()
+    # What recurs: one of two cases changes, or the report's moment leaves one behind.
+    families = Families.of(query)
+    ledger.land(families.first_rows() + families.message(TEXT) + families.registered())
+    build()
+    assert families.repeated(query) == {*FIRST_CHANGES, *LATER_CHANGES}
+    assert families.is_duplicate(query)
+    assert families.recurs(query)
+    ledger.land(families.changed_rows(FIRST_CHANGES) + families.message(OTHER_TEXT))
+    build()
+    assert families.repeated(query) == {*LATER_CHANGES}
+    assert not families.is_duplicate(query)
+    ledger.land(families.changed_rows(LATER_CHANGES) + families.message(TEXT))
+    moment(DAYS + 1)
+    build()
+    assert families.repeated(query) == set()
+    assert families.is_duplicate(query)
+    assert not families.recurs(query)
     relations = [
         f"{schema}.{name}"
         for schema, name in query(
@@ -293,6 +311,156 @@ def two_weeks(
             connection.execute(f"create table daily.{copy} as table {name}")
     build("--full-refresh")
     return relations
+
+
+def _person(name: str) -> str:
+    return "p_" + hashlib.sha256(name.encode()).hexdigest()[:32]
+
+
+Change = tuple[int, dict[str, Any]]
+# When each case of a family came and was answered. The first of a family that leaves is not among
+# the 180 days that end on 2 March: then two are left, and that is too few.
+FAMILY = (
+    ("2026-01-10T12:00:00+03:00", "2026-01-15T12:00:00+03:00"),
+    ("2026-01-20T12:00:00+03:00", None),
+)
+LEAVING = (
+    ("2025-09-02T12:00:00+03:00", "2025-09-03T12:00:00+03:00"),
+    ("2025-09-05T12:00:00+03:00", None),
+    ("2025-09-06T12:00:00+03:00", None),
+)
+# Which case of a family becomes another one, so that the first is repeated no longer.
+FIRST_CHANGES: dict[str, Change] = {
+    "person": (1, {"applicant_key": _person("somebody")}),
+    "answered_person": (0, {"applicant_key": _person("somebody else")}),
+    "topic": (1, {"topic": "Прочее", "category": None}),
+    "house": (1, {"address": "г. Тамбов, ул. Неизвестная, д. 1"}),
+    "post": (1, {"address": "г. Тамбов, ул. Неизвестная, д. 2"}),
+    "nearby_post": (1, {"longitude": 41.6}),
+    "deleted": (1, {"is_deleted": True}),
+    "answered_deleted": (0, {"is_deleted": True}),
+    "unanswered": (0, {"closed_at": None, "is_closed": False, "resolution": None}),
+}
+# The same text, sent again before the answer, is a copy.
+COPY = {"text": "Один и тот же текст об одном и том же доме, отправленный дважды"}
+LATER_CHANGES: dict[str, Change] = {
+    "copied": (1, {"received_at": "2026-01-12T12:00:00+03:00", **COPY}),
+}
+# A register has the text of a message as well, until the message is rewritten, and then again.
+TEXT = {"text": "Этот текст в одну неделю пришёл и в сообщении, и в реестре обращений"}
+OTHER_TEXT = {"text": "Этот текст переписан так, что в реестре обращений его больше нет"}
+
+
+@dataclass
+class Families:
+    """People who write twice about one house and topic. The first case was answered before the
+    second came; a post is somebody else's, as far as anybody knows."""
+
+    template: dict[str, Any]
+    region: str
+
+    @classmethod
+    def of(cls, query: Query) -> Families:
+        """Of a body and about a topic that the warehouse knows."""
+        [(record, region)] = query(
+            "select m.record, m.region_code from raw.pos_messages as m"
+            " inner join intermediate.int_filed_cases as f on m.record_key = f.case_id"
+            " where f.is_solved and f.topic_code is not null and f.body_code is not null"
+            " and f.municipality_code is not null and m.record ->> 'resolution' is not null"
+            " and m.record ->> 'topic' <> 'Прочее'"
+            " order by m.raw_id desc limit 1"
+        )
+        return cls(record, region)
+
+    def first_rows(self) -> list[Row]:
+        collected = RawRows()
+        for name in (*FIRST_CHANGES, *LATER_CHANGES, "leaving"):
+            for number in range(len(LEAVING if name == "leaving" else FAMILY)):
+                self._add(collected, name, number, {})
+        return collected.rows
+
+    def changed_rows(self, changes: dict[str, Change]) -> list[Row]:
+        collected = RawRows()
+        for name, (number, change) in changes.items():
+            self._add(collected, name, number, change)
+        return collected.rows
+
+    def message(self, text: dict[str, Any]) -> list[Row]:
+        """A message of nobody's, with a text of its own."""
+        collected = RawRows()
+        self._add(collected, "message", 0, {"applicant_key": None, **text})
+        return collected.rows
+
+    def registered(self) -> list[Row]:
+        """What a register has of the message."""
+        collected = RawRows()
+        told = {"kind": "appeal", "received_at": "2026-01-11T12:00:00+03:00", **TEXT}
+        collected.add("municipal_register", self.region, "registered", **told)
+        return collected.rows
+
+    def _add(self, rows: RawRows, name: str, number: int, change: dict[str, Any]) -> None:
+        received, closed = (LEAVING if name == "leaving" else FAMILY)[number]
+        is_of_many = name == "leaving" or name.endswith("post")
+        house = {"leaving": 998, "message": 997}.get(name, 999)
+        record = {key: value for key, value in self.template.items() if key != "native_id"}
+        told = {
+            **record,
+            "kind": "post" if number and name.endswith("post") else "appeal",
+            "received_at": received,
+            "closed_at": closed,
+            "is_closed": closed is not None,
+            "resolution": record["resolution"] if closed else None,
+            "applicant_key": _person(f"{name} {number if is_of_many else 0}"),
+            "address": f"г. Тамбов, ул. Советская, д. {house}",
+            "text": f"Об одном и том же доме пишет {name}, и это письмо номер {number}",
+            "external_number": None,
+            "is_deleted_at_source": False,
+            **(COPY if (name, number) == ("copied", 0) else {}),
+            # 190 m further north, and without a house.
+            **(
+                {"address": None, "latitude": 52.7 + number * 190 / 111320, "longitude": 41.45}
+                if name == "nearby_post"
+                else {}
+            ),
+            **change,
+        }
+        is_deleted = told.pop("is_deleted", False)
+        native_id = f"{name}-{number}"
+        rows.add("pos_messages", self.region, native_id, is_deleted=is_deleted, **told)
+
+    @staticmethod
+    def repeated(query: Query) -> set[str]:
+        """Whose first case is repeated by another one."""
+        return {
+            str(name)
+            for (name,) in query(
+                "select split_part(m.native_id, '-', 1) from intermediate.int_repeat_cases as r"
+                " inner join intermediate.int_case_records as m on r.repeats_case_id = m.case_id"
+                " where r.is_current and m.native_id ~ '^[a-z_]+-0$'"
+            )
+        }
+
+    @staticmethod
+    def is_duplicate(query: Query) -> bool:
+        """Whether what the register has is the message."""
+        return bool(
+            query(
+                "select 1 from intermediate.int_case_duplicates as d"
+                " inner join intermediate.int_case_records as m on d.case_id = m.case_id"
+                " where m.native_id = 'registered'"
+            )
+        )
+
+    @staticmethod
+    def recurs(query: Query) -> bool:
+        """Whether what was solved in September still recurs."""
+        return bool(
+            query(
+                "select 1 from marts.mart_root_causes as c"
+                " inner join intermediate.int_case_records as m on m.case_id = any(c.case_ids)"
+                " where c.is_current and m.native_id = 'leaving-1'"
+            )
+        )
 
 
 def few_cases(rows: list[Row], chance: random.Random) -> list[tuple[Row, dict[str, Any]]]:

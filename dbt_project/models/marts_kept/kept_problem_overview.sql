@@ -13,6 +13,7 @@ with cases as (
 
 repeats as (
     select * from {{ ref('int_repeat_cases') }}
+    where is_current
 ),
 
 leading_causes as (

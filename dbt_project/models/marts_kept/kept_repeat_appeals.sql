@@ -18,10 +18,12 @@ answers as (
 
 repeats as (
     select * from {{ ref('int_repeat_cases') }}
+    where is_current and {{ is_case_of_redone_cell('repeats_case_id', few=true) }}
 ),
 
 repeated_texts as (
     select * from {{ ref('int_repeated_texts') }}
+    where is_current
 ),
 
 regions as (

@@ -9,6 +9,7 @@
         {'columns': ['parent_native_id', 'region_code', 'source_code']},
         {'columns': ['text_hash']},
         {'columns': ['normalised_text_hash']},
+        {'columns': ['external_number']},
         {'columns': ['region_code', 'body_label']},
         {'columns': ['region_code', 'received_body_label']},
         {'columns': ['source_code', 'topic_key', 'topic_name', 'category_name']},

@@ -63,7 +63,9 @@ select
     )::int as place,
     recurrences.first_received_date,
     recurrences.last_received_date,
-    recurrences.is_current,
+    -- Its 180 days end with the report.
+    date_trunc('month', regions.as_of at time zone regions.time_zone) = recurrences.month_date
+        as is_current,
     recurrences.case_ids,
     coalesce(region_modules.module_label, '') as module_label,
     regions.as_of,

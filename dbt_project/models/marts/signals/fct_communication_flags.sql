@@ -104,7 +104,7 @@ near_appeals as (
 
 repeats as (
     select * from {{ ref('int_repeat_cases') }}
-    where {{ is_redone('repeats_case_id') }}
+    where is_current and {{ is_redone('repeats_case_id') }}
 ),
 
 rules as (

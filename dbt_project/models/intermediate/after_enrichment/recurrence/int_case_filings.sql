@@ -4,15 +4,19 @@
     unique_key='case_id',
     pre_hook="{{ collect_redo() }}",
     indexes=[
-        {'columns': ['case_id'], 'unique': true},
-        {'columns': ['region_code', 'topic_code', 'object_key']},
+        {'columns': ['case_id']},
+        {'columns': ['found_at']},
+        {'columns': ['applicant_key']},
+        {'columns': ['object_topic_key']},
+        {'columns': ['place_topic_key']},
         {'columns': ['region_code', 'first_answered_at']},
     ],
-    meta={'by_moment': true},
+    meta={'by_moment': true, 'keeps_before': true},
 ) }}
 -- Every case that had been filed by the report's moment, with what tells whether another one is about
 -- the same thing, and with its first and last answer. Duplicates, deleted, withdrawn and rejected
--- cases are out (DOMAIN 5.1).
+-- cases are out (DOMAIN 5.1). What a case was before it changed stays beside it (`is_current`): what
+-- recurs is looked for anew there too.
 with cases as (
     select
         case_id,
@@ -118,6 +122,19 @@ select
     objects.latitude,
     objects.longitude,
     objects.street_name,
+    case
+        when objects.object_kind in ('house', 'point', 'street') and attributes.topic_code is not null
+            then {{ object_topic_key(
+                'cases.region_code', 'attributes.topic_code', 'objects.object_key'
+            ) }}
+    end as object_topic_key,
+    case
+        when objects.cell_row is not null and attributes.topic_code is not null
+            then {{ place_topic_key(
+                'cases.region_code', 'attributes.topic_code', 'objects.cell_row',
+                'objects.cell_column'
+            ) }}
+    end as place_topic_key,
     handled.first_due_at,
     handled.is_open,
     coalesce(answered.answered_cycles, 0) as answered_cycles,
@@ -128,7 +145,9 @@ select
     answered.last_answered_date,
     answered.last_answered_by,
     -- What a body says it did, it says with its last answer.
-    answered.case_id is not null and coalesce(resolutions.is_solved, false) as is_solved
+    answered.case_id is not null and coalesce(resolutions.is_solved, false) as is_solved,
+    {{ moment_of_run() }} as found_at,
+    true as is_current
 from cases
 inner join handled on cases.case_id = handled.case_id
 inner join attributes on cases.case_id = attributes.case_id

@@ -14,7 +14,7 @@
 -- day of filing, without extensions: a fast track that was prolonged is none.
 with filed as (
     select * from {{ ref('int_case_filings') }}
-    where {{ is_redone('case_id') }}
+    where is_current and {{ is_redone('case_id') }}
 ),
 
 cases as (

@@ -2,6 +2,7 @@
 -- The cases filed by the report's moment, with that moment.
 with filings as (
     select * from {{ ref('int_case_filings') }}
+    where is_current
 ),
 
 clock as (

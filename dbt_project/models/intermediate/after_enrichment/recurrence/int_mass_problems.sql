@@ -1,55 +1,61 @@
-{{ config(indexes=[{'columns': ['problem_id'], 'unique': true}]) }}
+{{ config(
+    materialized='incremental',
+    incremental_strategy='by_change',
+    unique_key='object_topic_key',
+    pre_hook="{{ collect_redo('object_topic_key', told_by='int_case_filings') }}",
+    indexes=[
+        {'columns': ['problem_id'], 'unique': true},
+        {'columns': ['object_topic_key']},
+    ],
+) }}
 {%- set least_people = 5 %}
 -- One problem of many: at least five people, one topic, one object (a house, else a place of 200 m,
 -- else a street), within 30 days (DOMAIN 5.12). It lasts while another window of 30 days joins on.
 with filed as (
-    select * from {{ ref('int_filed_cases') }}
-    where topic_code is not null and object_kind in ('house', 'point', 'street')
-),
-
-grouped as (
-    select
-        *,
-        md5(concat_ws('|', region_code, topic_code, object_key)) as matter_key
-    from filed
+    select * from {{ ref('int_case_filings') }}
+    where
+        is_current
+        and topic_code is not null
+        and object_kind in ('house', 'point', 'street')
+        and {{ is_redone('object_topic_key', 'object_topic_key') }}
 ),
 
 -- A group without five people has no problem: most groups end here.
 large as (
-    select matter_key
-    from grouped
-    group by matter_key
+    select object_topic_key
+    from filed
+    group by object_topic_key
     having count(distinct applicant_key) >= {{ least_people }}
 ),
 
 considered as (
     select
-        grouped.*,
-        lead(grouped.received_at) over (
-            partition by grouped.matter_key, grouped.applicant_key
-            order by grouped.received_at, grouped.case_id
+        filed.*,
+        lead(filed.received_at) over (
+            partition by filed.object_topic_key, filed.applicant_key
+            order by filed.received_at, filed.case_id
         ) as same_person_again_at
-    from grouped
-    inner join large on grouped.matter_key = large.matter_key
+    from filed
+    inner join large on filed.object_topic_key = large.object_topic_key
 ),
 
 -- A person counts from a case until 30 days later or until the next case of the same person: so the
 -- running sum is the number of people of the last 30 days, and nobody is in it twice.
 changes as (
     select
-        matter_key,
+        object_topic_key,
         changed_at,
         sum(change) as change
     from (
         select
-            matter_key,
+            object_topic_key,
             received_at as changed_at,
             1 as change
         from considered
         where applicant_key is not null
         union all
         select
-            matter_key,
+            object_topic_key,
             least(
                 received_at + interval '30 days' + interval '1 microsecond', same_person_again_at
             ) as changed_at,
@@ -57,14 +63,14 @@ changes as (
         from considered
         where applicant_key is not null
     ) as steps
-    group by matter_key, changed_at
+    group by object_topic_key, changed_at
 ),
 
 people as (
     select
-        matter_key,
+        object_topic_key,
         changed_at,
-        sum(change) over (partition by matter_key order by changed_at) as people
+        sum(change) over (partition by object_topic_key order by changed_at) as people
     from changes
 ),
 
@@ -73,14 +79,14 @@ marked as (
     select
         considered.*,
         min(considered.received_at) filter (where people.people >= {{ least_people }}) over (
-            partition by considered.matter_key
+            partition by considered.object_topic_key
             order by considered.received_at
             range between current row and unbounded following
         ) as next_full_window_at
     from considered
     left join people
         on
-            considered.matter_key = people.matter_key
+            considered.object_topic_key = people.object_topic_key
             and considered.received_at = people.changed_at
 ),
 
@@ -88,7 +94,7 @@ members as (
     select
         *,
         received_at - lag(received_at) over (
-            partition by matter_key order by received_at, case_id
+            partition by object_topic_key order by received_at, case_id
         ) as waited
     from marked
     where next_full_window_at <= received_at + interval '30 days'
@@ -98,7 +104,7 @@ episodes as (
     select
         *,
         count(*) filter (where waited is null or waited > interval '30 days') over (
-            partition by matter_key order by received_at, case_id
+            partition by object_topic_key order by received_at, case_id
         ) as episode_no
     from members
 ),
@@ -109,7 +115,7 @@ summed as (
         topic_code,
         object_kind,
         object_key,
-        max(as_of) as as_of,
+        object_topic_key,
         mode() within group (order by block_code) as block_code,
         mode() within group (order by municipality_code) as municipality_code,
         mode() within group (order by body_code) as body_code,
@@ -127,7 +133,7 @@ summed as (
         count(distinct source_code) as sources,
         array_agg(case_id order by case_id) as case_ids
     from episodes
-    group by region_code, topic_code, object_kind, object_key, matter_key, episode_no
+    group by region_code, topic_code, object_kind, object_key, object_topic_key, episode_no
 )
 
 -- The first case names the problem: later ones do not rename it.

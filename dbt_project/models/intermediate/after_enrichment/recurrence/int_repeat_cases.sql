@@ -1,31 +1,56 @@
 {{ config(
+    materialized='incremental',
+    incremental_strategy='by_change',
+    unique_key='repeats_case_id',
+    pre_hook="{{ collect_redo(
+        'case_id', 'repeats_case_id', also=touched_repeats(), told_by='int_case_filings'
+    ) }}",
     indexes=[
-        {'columns': ['repeats_case_id'], 'unique': true},
+        {'columns': ['repeats_case_id']},
         {'columns': ['case_id']},
-    ]
+        {'columns': ['found_at']},
+    ],
+    meta={'keeps_before': true},
 ) }}
 -- Which answered case was followed by a new one about the same: the first that was filed within 90
 -- days (DOMAIN 5.4). One row an answered case; `evidence` says what made it the same. Near duplicates
 -- of texts are not known yet: within a municipality alone only equal texts count.
-with filed as (
-    select * from {{ ref('int_filed_cases') }}
-    where topic_code is not null
+with filed as not materialized (
+    select * from {{ ref('int_case_filings') }}
+    where is_current and topic_code is not null
 ),
 
 repeated_texts as (
     select case_id from {{ ref('int_repeated_texts') }}
+    where is_current
 ),
 
-answers as (
-    select
-        case_id,
-        answered_at
-    from {{ ref('int_answered_cycles') }}
-),
+{% if is_by_change() -%}
+-- Whatever may repeat the cases that are made anew.
+    redone as materialized (
+        select * from filed
+        where {{ is_redone('case_id', 'repeats_case_id') }}
+    ),
 
+    near_redone as (
+        {{ near_place_keys('redone') }}
+    ),
+
+    looked_at as (
+        select * from filed
+        where
+            applicant_key = any(array(select redone.applicant_key from redone))
+            or object_topic_key = any(array(
+                select redone.object_topic_key from redone
+                where redone.house_key is not null
+            ))
+            or place_topic_key = any(array(select near_redone.near_key from near_redone))
+    ),
+
+{% endif -%}
 candidates as (
     select filed.*
-    from filed
+    from {{ 'looked_at' if is_by_change() else 'filed' }} as filed
     left join repeated_texts on filed.case_id = repeated_texts.case_id
     where repeated_texts.case_id is null
 ),
@@ -38,7 +63,7 @@ answered as (
         greatest(least(first_answered_at, first_due_at), received_at) as repeats_after,
         first_answered_at + interval '90 days' as repeats_until
     from candidates
-    where first_answered_at is not null
+    where first_answered_at is not null and {{ is_redone('case_id', 'repeats_case_id') }}
 ),
 
 same_person as (
@@ -157,7 +182,17 @@ again as (
     inner join candidates on followed.case_id = candidates.case_id
 ),
 
-matters as (
+-- Beside the cases above, these are all that such a person has.
+of_people as (
+    select filed.*
+    from filed
+    left join repeated_texts on filed.case_id = repeated_texts.case_id
+    where
+        repeated_texts.case_id is null
+        and filed.applicant_key = any(array(select again.applicant_key from again))
+),
+
+matters as materialized (
     select
         case_id,
         received_at,
@@ -169,11 +204,16 @@ matters as (
             object_key,
             case when object_kind = 'municipality' then coalesce(normalised_text_hash, case_id::text) end
         ) as matter_key
-    from candidates
-    where
-        applicant_key is not null
-        and object_key is not null
-        and applicant_key in (select again.applicant_key from again)
+    from of_people
+    where object_key is not null
+),
+
+answers as (
+    select
+        case_id,
+        answered_at
+    from {{ ref('int_answered_cycles') }}
+    where case_id = any(array(select matters.case_id from matters))
 ),
 
 counted as (
@@ -206,6 +246,8 @@ select
     followed.repeats_case_id,
     followed.evidence,
     followed.received_at as repeated_at,
-    coalesce(counted.prior_replies, 0) as prior_replies
+    coalesce(counted.prior_replies, 0) as prior_replies,
+    {{ moment_of_run() }} as found_at,
+    true as is_current
 from followed
 left join counted on followed.case_id = counted.case_id and not counted.is_reply

@@ -1,3 +1,16 @@
+{{ config(
+    materialized='incremental',
+    incremental_strategy='by_change',
+    unique_key='applicant_key',
+    pre_hook="{{ collect_redo('applicant_key', told_by='int_case_filings') }}",
+    indexes=[
+        {'columns': ['applicant_key']},
+        {'columns': ['case_id']},
+        {'columns': ['duplicate_of_case_id']},
+        {'columns': ['found_at']},
+    ],
+    meta={'keeps_before': true},
+) }}
 -- The same text of the same person, sent again before it was answered: a duplicate and no repeat
 -- (DOMAIN 5.4). Copies in other channels have left already (int_case_duplicates).
 with filed as (
@@ -8,13 +21,20 @@ with filed as (
         normalised_text_hash,
         received_at,
         coalesce(least(first_answered_at, first_due_at), 'infinity') as waited_until
-    from {{ ref('int_filed_cases') }}
-    where applicant_key is not null and normalised_text_hash is not null
+    from {{ ref('int_case_filings') }}
+    where
+        is_current
+        and applicant_key is not null
+        and normalised_text_hash is not null
+        and {{ is_redone('applicant_key', 'applicant_key') }}
 )
 
 select distinct on (later.case_id)
     later.case_id,
-    earlier.case_id as duplicate_of_case_id
+    later.applicant_key,
+    earlier.case_id as duplicate_of_case_id,
+    {{ moment_of_run() }} as found_at,
+    true as is_current
 from filed as later
 inner join filed as earlier
     on
