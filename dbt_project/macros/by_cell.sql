@@ -72,7 +72,7 @@
 {% macro month_of_receipt() -%}date_trunc('month', received_date)::date{%- endmacro %}
 
 {% macro is_looked_up() -%}
-    {{ return(config.get('meta', {}).get('is_looked_up', false)) }}
+    {{ return(execute and config.get('meta', {}).get('is_looked_up', false)) }}
 {%- endmacro %}
 
 {#- A condition: the row belongs to a cell that is made anew; always true where all are. Where it is looked

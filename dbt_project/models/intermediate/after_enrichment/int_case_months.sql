@@ -85,7 +85,7 @@ answers as (
         case_id,
         last_answered_date
     from {{ ref('int_case_filings') }}
-    where last_answered_date is not null and {{ is_redone('case_id') }}
+    where is_current and last_answered_date is not null and {{ is_redone('case_id') }}
 ),
 
 recurrences as (
