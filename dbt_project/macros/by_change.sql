@@ -158,12 +158,13 @@
 
 {#- As a hook before the model: the keys whose rows it makes anew, and what it follows from, taken before
     anything is read. Does nothing where the model is built as a whole. `told_by`: the model whose rows
-    say what has changed, and when it was found. -#}
+    say what has changed, and when it was found; without one `also` tells all. -#}
 {% macro collect_redo(key='case_id', name=none, also=none, told_by='int_case_changes') -%}
     {%- if execute -%}
     select set_config('tsur.fingerprint', {{ fingerprint() }}, true)
     {%- if is_by_change() %};
     create temporary table {{ to_redo() }} on commit drop as
+    {%- if told_by %}
     select distinct {{ key }}{% if name %} as {{ name }}{% endif %}
     from {{ ref(told_by) }}
     where
@@ -171,8 +172,9 @@
         and found_at > {{ seen_at() }}
     {%- if also %}
     union
-    {{ also }}
-    {%- endif %};
+    {%- endif %}
+    {%- endif %}
+    {{ also or '' }};
     analyze {{ to_redo() }};
     {{ join_by_hash() }}
     {%- endif -%}

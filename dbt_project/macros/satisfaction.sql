@@ -1,15 +1,10 @@
-{#- A quarter of a region, or of a block in it (`-`: of none), as one value: what is told of it and of its
-    months is made anew by it. -#}
-{% macro quarter_key(months, block) -%}
+{#- A month or a quarter of a region, or of a block in it (`-`: of none), as one value: what is told of it
+    is made anew by it. `kind`: an expression. -#}
+{% macro period_key(months, block, kind) -%}
     concat_ws(
-        ' ', {{ months }}.region_code, {{ block }},
-        date_trunc('quarter', {{ months }}.month_date)::date
+        ' ', {{ months }}.region_code, {{ block }}, {{ kind }},
+        date_trunc({{ kind }}, {{ months }}.month_date)::date
     )
-{%- endmacro %}
-
-{#- The same of a row of int_case_months; null where the case had its last answer in another month. -#}
-{% macro answered_quarter_key(months, block) -%}
-    case when {{ months }}.answered_date is not null then {{ quarter_key(months, block) }} end
 {%- endmacro %}
 
 {#- The sources of each region that ever told a rating. -#}
@@ -25,17 +20,29 @@
     group by region_code
 {%- endmacro %}
 
-{#- Quarters of the regions whose blocks have changed, and all of a region in which a source asks for
-    ratings now and did not, or no longer does. -#}
-{% macro quarters_of_regions() -%}
-    select {{ quarter_key('months', "'-'") }} as quarter_key
-    from {{ ref('int_case_months') }} as months
-    where months.answered_date is not null and months.found_at > {{ seen_at() }}
+{#- Months and quarters of the blocks in which a last answer is or was, and of their regions; and all of a
+    region in which a source asks for ratings now and did not, or no longer does. -#}
+{% macro answered_periods() -%}
+    (
+    with months as (
+        select distinct
+            region_code,
+            block_code,
+            month_date
+        from {{ ref('int_case_months') }}
+        where answered_date is not null and found_at > {{ seen_at() }}
+    )
+
+    select {{ period_key('months', 'blocks.block_code', 'kinds.kind') }} as period_key
+    from months
+    cross join (values ('month'), ('quarter')) as kinds (kind)
+    cross join lateral (values (months.block_code), ('-')) as blocks (block_code)
     union
-    select stored.quarter_key
+    select stored.period_key
     from {{ this }} as stored
     inner join ({{ asking_sources() }}) as asking on stored.region_code = asking.region_code
     where
         stored.cut_code in ('region', 'block')
         and stored.asking_sources <> array_to_string(asking.asking_sources, ' ')
+    )
 {%- endmacro %}

@@ -1,14 +1,9 @@
 {{ config(
     incremental_strategy='by_change',
-    unique_key='quarter_key',
-    pre_hook="{{ collect_redo(
-        answered_quarter_key('int_case_months', 'int_case_months.block_code'),
-        name='quarter_key',
-        told_by='int_case_months',
-        also=quarters_of_regions()
-    ) }}",
+    unique_key='period_key',
+    pre_hook="{{ collect_redo('period_key', also=answered_periods(), told_by=none) }}",
     indexes=[
-        {'columns': ['quarter_key']},
+        {'columns': ['period_key']},
         {'columns': ['region_code', 'cut_code', 'period_kind', 'period_start']},
         {'columns': ['block_code', 'period_start']},
     ]
@@ -17,7 +12,7 @@
 {%- set own_block %}
 case when cuts.cut_code in ('block', 'block_municipality') then counts.block_code else '-' end
 {%- endset %}
--- Quarters and their months: of a block in a region, and of the region over its blocks. Bodies that are
+-- Months and quarters of a block in a region, and of the region over its blocks. Bodies that are
 -- compared with one another lie in one of these; what is compared with the region is told by the view.
 {{ comes_after('int_case_months') }}
 with counts as (
@@ -68,7 +63,7 @@ parts as (
         periods.period_kind,
         date_trunc(periods.period_kind, counts.month_date)::date as period_start,
         cuts.cut_code,
-        {{ quarter_key('counts', own_block | trim) }} as quarter_key,
+        {{ period_key('counts', own_block | trim, 'periods.period_kind') }} as period_key,
         counts.region_code,
         case when cuts.cut_code in ('block', 'block_municipality') then counts.block_code end
             as block_code,
@@ -86,7 +81,9 @@ parts as (
     inner join cuts on counts.part_code = cuts.part_code
     inner join asking on counts.region_code = asking.region_code
     cross join periods
-    where {{ is_redone(quarter_key('counts', own_block | trim), 'quarter_key', by_hash=true) }}
+    where {{ is_redone(
+        period_key('counts', own_block | trim, 'periods.period_kind'), 'period_key', by_hash=true
+    ) }}
 ),
 
 counted as (
@@ -94,7 +91,7 @@ counted as (
         period_kind,
         period_start,
         cut_code,
-        max(quarter_key) as quarter_key,
+        max(period_key) as period_key,
         region_code,
         block_code,
         body_code,
@@ -126,7 +123,9 @@ main_blocks as (
     where
         counts.part_code = 'body'
         and counts.body_code is not null
-        and {{ is_redone(quarter_key('counts', "'-'"), 'quarter_key', by_hash=true) }}
+        and {{ is_redone(
+            period_key('counts', "'-'", 'periods.period_kind'), 'period_key', by_hash=true
+        ) }}
     group by
         periods.period_kind,
         date_trunc(periods.period_kind, counts.month_date)::date,
@@ -183,7 +182,7 @@ peered as (
 )
 
 select
-    peered.quarter_key,
+    peered.period_key,
     array_to_string(asking.asking_sources, ' ') as asking_sources,
     peered.period_kind,
     peered.period_start,

@@ -39,8 +39,18 @@ cases as (
 attributes as (
     select
         case_id,
-        block_code
+        block_code,
+        topic_code
     from {{ ref('int_case_attributes') }}
+    where {{ is_redone('case_id') }}
+),
+
+answers as (
+    select
+        case_id,
+        cycle_no,
+        is_returned
+    from {{ ref('int_answered_cycles') }}
     where {{ is_redone('case_id') }}
 ),
 
@@ -59,7 +69,9 @@ cohort as (
         deadlines.region_code,
         deadlines.body_code,
         attributes.block_code,
+        attributes.topic_code,
         deadlines.deadline_status,
+        answers.is_returned,
         coalesce(cases.is_post, false) as is_post,
         (deadlines.due_at at time zone deadlines.time_zone)::timestamp as due_local_at,
         -- Elapsed as a share of what was allowed; an open cycle past its term counts to the report's
@@ -97,6 +109,8 @@ cohort as (
     inner join rated_regions on deadlines.region_code = rated_regions.region_code
     inner join cases on deadlines.case_id = cases.case_id
     inner join attributes on deadlines.case_id = attributes.case_id
+    left join answers
+        on deadlines.case_id = answers.case_id and deadlines.cycle_no = answers.cycle_no
 ),
 
 dated as (
@@ -114,9 +128,11 @@ select
     dated.region_code,
     dated.body_code,
     dated.block_code,
+    dated.topic_code,
     dated.case_id,
     dated.cycle_no,
     dated.deadline_status,
+    dated.is_returned,
     dated.elapsed_ratio,
     dated.questions_raised,
     dated.questions_answered,

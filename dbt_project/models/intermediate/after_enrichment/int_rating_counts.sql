@@ -35,20 +35,18 @@ by_body as (
     group by cohort_key, period_kind, period_start, body_code
 ),
 
-ordered as (
+sorted as (
     select
         cohort_key,
         period_kind,
         period_start,
         body_code,
-        case_id,
-        elapsed_ratio,
-        row_number() over (
-            partition by period_kind, period_start, body_code order by elapsed_ratio
-        ) as place,
-        count(*) over (partition by period_kind, period_start, body_code) as n
+        count(*) as n,
+        array_agg(elapsed_ratio order by elapsed_ratio) as ratios,
+        array_agg(distinct case_id) as case_ids
     from cohort
     where elapsed_ratio is not null
+    group by cohort_key, period_kind, period_start, body_code
 ),
 
 -- Median, and its interval by order statistics: ranks (n -+ z*sqrt(n))/2, rounded up.
@@ -59,17 +57,12 @@ speeds as (
         period_start,
         body_code,
         n,
-        avg(elapsed_ratio) filter (where place in ((n + 1) / 2, (n + 2) / 2)) as ratio_p50,
-        max(elapsed_ratio) filter (where place = ceil(0.9 * n)) as ratio_p90,
-        max(elapsed_ratio) filter (
-            where place = greatest(1, ceil((n - {{ z }} * sqrt(n::numeric)) / 2))
-        ) as ratio_low,
-        max(elapsed_ratio) filter (
-            where place = least(n, ceil((n + {{ z }} * sqrt(n::numeric)) / 2))
-        ) as ratio_high,
-        array_agg(distinct case_id) as case_ids
-    from ordered
-    group by cohort_key, period_kind, period_start, body_code, n
+        (ratios[(n + 1) / 2] + ratios[(n + 2) / 2]) / 2 as ratio_p50,
+        ratios[ceil(0.9 * n)::int] as ratio_p90,
+        ratios[greatest(1, ceil((n - {{ z }} * sqrt(n::numeric)) / 2))::int] as ratio_low,
+        ratios[least(n, ceil((n + {{ z }} * sqrt(n::numeric)) / 2))::int] as ratio_high,
+        case_ids
+    from sorted
 ),
 
 shares as (

@@ -34,11 +34,8 @@ parts as (
     select
         cells.month_date,
         cells.region_code,
-        cells.region_name,
         cells.block_code,
         cells.municipality_code,
-        cells.as_of,
-        cells.case_ids,
         weights.part_code,
         weights.part_name,
         weights.part_phrase,
@@ -82,7 +79,7 @@ weighted as (
 select
     weighted.month_date,
     weighted.region_code,
-    weighted.region_name,
+    cells.region_name,
     weighted.block_code,
     weighted.municipality_code,
     weighted.part_code,
@@ -95,10 +92,17 @@ select
     round(
         100 * weighted.weight * weighted.percent_rank / nullif(weighted.weight_of_known, 0), 4
     ) as contribution,
-    weighted.case_ids,
+    cells.case_ids,
     coalesce(module_labels.module_label, 'вне положения') as module_label,
-    weighted.as_of,
+    cells.as_of,
     '{{ var("metric_version") }}' as metric_version,
     '{{ config_version() }}' as config_version
 from weighted
+-- Beside the parts: names and lists of cases are not carried through their orders.
+inner join cells
+    on
+        weighted.month_date = cells.month_date
+        and weighted.region_code = cells.region_code
+        and weighted.block_code = cells.block_code
+        and weighted.municipality_code = cells.municipality_code
 left join module_labels on weighted.region_code = module_labels.region_code

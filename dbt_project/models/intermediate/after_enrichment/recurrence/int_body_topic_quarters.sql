@@ -12,47 +12,26 @@
 -- does not help.
 with cohort as (
     select * from {{ ref('int_rating_cohort') }}
-    where period_kind = 'quarter' and is_current and {{ is_redone('cohort_key', 'cohort_key') }}
-),
-
-attributes as (
-    select
-        case_id,
-        topic_code
-    from {{ ref('int_case_attributes') }}
-    where topic_code is not null
-),
-
-answers as (
-    select
-        case_id,
-        cycle_no,
-        is_returned
-    from {{ ref('int_answered_cycles') }}
+    where
+        period_kind = 'quarter'
+        and topic_code is not null
+        and is_current
+        and {{ is_redone('cohort_key', 'cohort_key') }}
 )
 
 select
-    cohort.cohort_key,
-    cohort.period_start as quarter_date,
-    cohort.region_code,
-    attributes.topic_code,
-    cohort.body_code,
-    mode() within group (order by cohort.block_code) as block_code,
+    cohort_key,
+    period_start as quarter_date,
+    region_code,
+    topic_code,
+    body_code,
+    mode() within group (order by block_code) as block_code,
     count(*) as due_cycles,
-    count(*) filter (where cohort.deadline_status <> 'overdue_open') as answered_cycles,
-    count(*) filter (where cohort.deadline_status = 'on_time') as on_time,
-    count(*) filter (
-        where cohort.deadline_status <> 'overdue_open' and answers.is_returned
-    ) as returned_cycles,
-    count(cohort.elapsed_ratio) as ratios,
-    percentile_cont(0.5) within group (order by cohort.elapsed_ratio)::numeric as ratio_p50,
-    array_agg(distinct cohort.case_id) as case_ids
+    count(*) filter (where deadline_status <> 'overdue_open') as answered_cycles,
+    count(*) filter (where deadline_status = 'on_time') as on_time,
+    count(*) filter (where deadline_status <> 'overdue_open' and is_returned) as returned_cycles,
+    count(elapsed_ratio) as ratios,
+    percentile_cont(0.5) within group (order by elapsed_ratio)::numeric as ratio_p50,
+    array_agg(distinct case_id) as case_ids
 from cohort
-inner join attributes on cohort.case_id = attributes.case_id
-left join answers on cohort.case_id = answers.case_id and cohort.cycle_no = answers.cycle_no
-group by
-    cohort.cohort_key,
-    cohort.period_start,
-    cohort.region_code,
-    attributes.topic_code,
-    cohort.body_code
+group by cohort_key, period_start, region_code, topic_code, body_code

@@ -63,7 +63,7 @@ answered as (
         greatest(least(first_answered_at, first_due_at), received_at) as repeats_after,
         first_answered_at + interval '90 days' as repeats_until
     from candidates
-    where first_answered_at is not null and {{ is_redone('case_id', 'repeats_case_id') }}
+    where first_answered_at is not null and {{ is_redone('case_id', 'repeats_case_id', by_hash=true) }}
 ),
 
 same_person as (
