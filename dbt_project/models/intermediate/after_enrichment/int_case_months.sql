@@ -6,7 +6,7 @@
     indexes=[
         {'columns': ['case_id']},
         {'columns': ['found_at']},
-        {'columns': ['region_code', 'block_code', 'month_date', 'place']},
+        {'columns': ['region_code', 'block_code', 'month_date', 'place', 'is_current', 'case_id']},
         {'columns': ['region_code', 'block_code', 'received_date']},
     ],
     meta={'by_moment': true, 'keeps_before': true},

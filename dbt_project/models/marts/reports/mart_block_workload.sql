@@ -72,8 +72,8 @@ weekly as (
     group by region_code, block_code, date_trunc('week', activity_date)::date
 ),
 
--- Four weeks have 28 days; where the last of them is not over, the 28 begin later.
-closed_before as (
+-- Four weeks have 28 days; where the last of them is not over, the 28 begin in the week before.
+closed_earlier as (
     select
         weeks.region_code,
         weeks.block_code,
@@ -84,8 +84,8 @@ closed_before as (
         on
             weeks.region_code = daily.region_code
             and weeks.block_code = daily.block_code
-            and weeks.week_start - 21 = date_trunc('week', daily.activity_date)::date
-            and weeks.last_date - 28 >= daily.activity_date
+            and weeks.week_start - 28 = date_trunc('week', daily.activity_date)::date
+            and weeks.last_date - 28 < daily.activity_date
     where weeks.last_date < weeks.week_start + 6
     group by weeks.region_code, weeks.block_code, weeks.week_start
 ),
@@ -106,7 +106,7 @@ measured as (
                     order by weeks.week_start
                     rows between 3 preceding and current row
                 )
-            - coalesce(closed_before.closures, 0)
+            + coalesce(closed_earlier.closures, 0)
         ) / 28.0 as mean_daily_closures,
         coalesce(weekly.work_hours, 0) as work_hours,
         capacity.capacity_hours,
@@ -123,11 +123,11 @@ measured as (
             weeks.region_code = weekly.region_code
             and weeks.block_code = weekly.block_code
             and weeks.week_start = weekly.week_start
-    left join closed_before
+    left join closed_earlier
         on
-            weeks.region_code = closed_before.region_code
-            and weeks.block_code = closed_before.block_code
-            and weeks.week_start = closed_before.week_start
+            weeks.region_code = closed_earlier.region_code
+            and weeks.block_code = closed_earlier.block_code
+            and weeks.week_start = closed_earlier.week_start
     left join capacity
         on
             weeks.region_code = capacity.region_code

@@ -3,7 +3,11 @@
     incremental_strategy='by_change',
     unique_key='case_id',
     pre_hook=["{{ note_told_signals() }}", "{{ collect_redo() }}"],
-    indexes=[{'columns': ['case_id'], 'unique': true}],
+    indexes=[
+        {'columns': ['case_id'], 'unique': true},
+        {'columns': ['is_text_signalled']},
+        {'columns': ['is_reply_signalled']},
+    ],
     meta={'by_enrichment': true},
 ) }}
 -- What is known of a case's text and of its reply beyond the block: from the contract tables of `nlp`,
