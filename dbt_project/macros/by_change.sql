@@ -478,8 +478,6 @@
 {% macro get_incremental_by_change_sql(arg_dict) -%}
     {%- set key = arg_dict['unique_key'] -%}
     {%- if config.get('meta', {}).get('keeps_before') -%}
-    delete from {{ arg_dict['target_relation'] }}
-    where not is_current and found_at < {{ start_of_run() }} - interval '{{ log_days() }} days';
     update {{ arg_dict['target_relation'] }}
     set is_current = false, found_at = {{ moment_of_run() }}
     where is_current and
@@ -578,6 +576,29 @@
         {%- endfor -%}
     {%- endfor -%}
     {{ (names or ["''"]) | sort | join(', ') }}
+{%- endmacro %}
+
+{#- At the end of a run: what a row was before it changed goes as soon as every model that reads it has
+    taken it in, so that of an erased case nothing stays there either. -#}
+{% macro forget_what_was() -%}
+    {%- if execute and flags.WHICH in ('build', 'run') and not flags.EMPTY -%}
+    {%- for node in graph.nodes.values() if node.config.get('meta', {}).get('keeps_before') -%}
+        {%- set readers = [] -%}
+        {%- for reader in graph.nodes.values() if node.unique_id in reader.depends_on.nodes -%}
+            {%- if reader.config.get('materialized') == 'incremental' -%}
+                {%- do readers.append("'" ~ reader.name ~ "'") -%}
+            {%- endif -%}
+        {%- endfor -%}
+        {%- if run_query("select to_regclass('" ~ node.relation_name ~ "')").rows[0][0] %}
+delete from {{ node.relation_name }}
+where
+    not is_current
+    and found_at <= (
+        select min(seen_at) from audit.model_states where model in ({{ readers | sort | join(', ') }})
+    );
+        {%- endif -%}
+    {%- endfor -%}
+    {%- endif -%}
 {%- endmacro %}
 
 {#- A table of an earlier build, without waiting for this one's. -#}

@@ -273,6 +273,8 @@ def two_weeks(
     moved = few_cases(deliveries.days[0], chance)
     ledger.land([_changed(row, {**row[6].obj, **topic}, chance) for row, topic in moved])
     build("--select", "+int_case_months")
+    # What the cases were waits for the models that have not been told.
+    assert past_rows(query)["intermediate.int_case_months"] > 0
     ledger.land(
         [_changed(row, {**row[6].obj, **topic, "rating": 2}, chance) for row, topic in moved]
     )
@@ -294,6 +296,8 @@ def two_weeks(
     assert families.repeated(query) == set()
     assert families.is_duplicate(query)
     assert not families.recurs(query)
+    # Nobody waits for what a case was, an erased one least of all.
+    assert set(past_rows(query).values()) == {0}
     relations = [
         f"{schema}.{name}"
         for schema, name in query(
@@ -488,6 +492,18 @@ def forgotten(url: str, cases: list[Any]) -> int:
             " where case_id = any(%s))",
             [cases],
         ).rowcount
+
+
+def past_rows(query: Query) -> dict[str, int]:
+    """Rows of what a case was before it changed, by table."""
+    tables = query(
+        "select table_schema, table_name from information_schema.columns"
+        " where table_schema in ('intermediate', 'marts_kept') and column_name = 'is_current'"
+        " intersect select table_schema, table_name from information_schema.columns"
+        " where column_name = 'found_at'"
+    )
+    past = "select count(*) from {}.{} where not is_current"
+    return {f"{schema}.{name}": query(past.format(schema, name))[0][0] for schema, name in tables}
 
 
 def withdrawn(ledger: Ledger, query: Query, table: str) -> int:

@@ -6,6 +6,7 @@
     indexes=[
         {'columns': ['case_id']},
         {'columns': ['found_at']},
+        {'columns': ['is_current']},
         {'columns': ['region_code', 'block_code', 'month_date', 'place', 'is_current', 'case_id']},
         {'columns': ['region_code', 'block_code', 'received_date']},
     ],

@@ -7,6 +7,7 @@
         {'columns': ['case_id']},
         {'columns': ['deadline_status']},
         {'columns': ['found_at']},
+        {'columns': ['is_current']},
         {'columns': ['cohort_key']},
     ],
     meta={'by_moment': true, 'keeps_before': true},

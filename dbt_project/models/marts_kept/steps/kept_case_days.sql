@@ -5,6 +5,7 @@
     indexes=[
         {'columns': ['case_id']},
         {'columns': ['found_at']},
+        {'columns': ['is_current']},
         {'columns': ['region_code', 'block_code', 'activity_date']},
     ],
     meta={'keeps_before': true},

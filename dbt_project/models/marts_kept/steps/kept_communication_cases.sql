@@ -6,6 +6,7 @@
     indexes=[
         {'columns': ['case_id']},
         {'columns': ['found_at']},
+        {'columns': ['is_current']},
     ],
     meta={'by_moment': true, 'keeps_before': true},
 ) }}

@@ -7,6 +7,7 @@
         {'columns': ['case_id']},
         {'columns': ['template_key']},
         {'columns': ['found_at']},
+        {'columns': ['is_current']},
     ],
     meta={'by_moment': true, 'keeps_before': true},
 ) }}

@@ -6,6 +6,7 @@
     indexes=[
         {'columns': ['case_id']},
         {'columns': ['found_at']},
+        {'columns': ['is_current']},
         {'columns': ['applicant_key']},
         {'columns': ['object_topic_key']},
         {'columns': ['place_topic_key']},

@@ -9,6 +9,7 @@
         {'columns': ['repeats_case_id']},
         {'columns': ['case_id']},
         {'columns': ['found_at']},
+        {'columns': ['is_current']},
     ],
     meta={'keeps_before': true},
 ) }}

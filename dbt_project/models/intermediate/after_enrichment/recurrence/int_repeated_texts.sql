@@ -8,6 +8,7 @@
         {'columns': ['case_id']},
         {'columns': ['duplicate_of_case_id']},
         {'columns': ['found_at']},
+        {'columns': ['is_current']},
     ],
     meta={'keeps_before': true},
 ) }}
