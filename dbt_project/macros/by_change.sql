@@ -475,18 +475,43 @@
     {%- endif -%}
 {%- endmacro %}
 
+{#- `keeps_before`: a row that is replaced stays beside, as what the case was. `keeps_equal`: its columns
+    are all that is read of the case, so that one which comes out as it was is no change. -#}
 {% macro get_incremental_by_change_sql(arg_dict) -%}
     {%- set key = arg_dict['unique_key'] -%}
-    {%- if config.get('meta', {}).get('keeps_before') -%}
-    update {{ arg_dict['target_relation'] }}
+    {%- set target, temp = arg_dict['target_relation'], arg_dict['temp_relation'] -%}
+    {%- set meta = config.get('meta', {}) -%}
+    {%- set told = arg_dict['dest_columns'] | map(attribute='quoted')
+        | reject('in', ['"found_at"', '"is_current"']) | list -%}
+    {%- if meta.get('keeps_before') -%}
+    update {{ target }} as before
     set is_current = false, found_at = {{ moment_of_run() }}
-    where is_current and
-    {%- else -%}
-    delete from {{ arg_dict['target_relation'] }}
     where
+        before.is_current
+        and before.{{ key }} = any(array(select redo.{{ key }} from {{ to_redo() }} as redo))
+        {%- if meta.get('keeps_equal') %}
+        and not exists (
+            select from {{ temp }} as present
+            where present.{{ key }} = before.{{ key }} and {{ is_equal('present', 'before', told) }}
+        );
+    delete from {{ temp }} as present
+    using {{ target }} as stays
+    where
+        stays.is_current
+        and stays.{{ key }} = any(array(select redo.{{ key }} from {{ to_redo() }} as redo))
+        and stays.{{ key }} = present.{{ key }}
+        and {{ is_equal('present', 'stays', told) }}
+        {%- endif %};
+    {%- else -%}
+    delete from {{ target }}
+    where {{ key }} = any(array(select redo.{{ key }} from {{ to_redo() }} as redo));
     {%- endif %}
-        {{ key }} = any(array(select redo.{{ key }} from {{ to_redo() }} as redo));
-    {{ get_insert_into_sql(arg_dict['target_relation'], arg_dict['temp_relation'], arg_dict['dest_columns']) }}
+    {{ get_insert_into_sql(target, temp, arg_dict['dest_columns']) }}
+{%- endmacro %}
+
+{% macro is_equal(one, other, columns) -%}
+    ({{ one }}.{{ columns | join(', ' ~ one ~ '.') }})
+    is not distinct from ({{ other }}.{{ columns | join(', ' ~ other ~ '.') }})
 {%- endmacro %}
 
 {% macro get_incremental_change_log_sql(arg_dict) -%}

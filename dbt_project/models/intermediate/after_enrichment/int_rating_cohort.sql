@@ -10,7 +10,7 @@
         {'columns': ['is_current']},
         {'columns': ['cohort_key']},
     ],
-    meta={'by_moment': true, 'keeps_before': true},
+    meta={'by_moment': true, 'keeps_before': true, 'keeps_equal': true},
 ) }}
 -- The cycles that a rating of a month or a quarter rests on: their term ended in the period and not
 -- later than the report. One row a cycle and kind of period. What a cycle was before it changed stays

@@ -8,7 +8,7 @@
         {'columns': ['is_current']},
         {'columns': ['region_code', 'block_code', 'activity_date']},
     ],
-    meta={'keeps_before': true},
+    meta={'keeps_before': true, 'keeps_equal': true},
 ) }}
 -- What a case adds to the days of its block. One row a case and local day on which it came, went, began
 -- to press, or was worked at. What it added before it changed stays beside it (`is_current`), so that

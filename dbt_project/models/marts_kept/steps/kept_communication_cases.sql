@@ -8,7 +8,7 @@
         {'columns': ['found_at']},
         {'columns': ['is_current']},
     ],
-    meta={'by_moment': true, 'keeps_before': true},
+    meta={'by_moment': true, 'keeps_before': true, 'keeps_equal': true},
 ) }}
 -- What rules point at, and what a person found where none did, in the month in which it counts. What a
 -- case was before it changed stays beside it (`is_current`), so that sums are made anew there too:
