@@ -97,14 +97,12 @@
     {%- endif -%}
 {%- endmacro %}
 
-{#- A condition: the case stands in a cell that is made anew. It spares the steps before the sums.
-    `few`: cells are so small that looking their cases up in an index beats reading a table. -#}
-{% macro is_case_of_redone_cell(case_id='case_id', few=false) -%}
+{#- A condition: the case stands in a cell that is made anew. It spares the steps before the sums: cells
+    are so small that looking their cases up in an index beats reading a table. -#}
+{% macro is_case_of_redone_cell(case_id='case_id') -%}
     {{- comes_after('int_case_months') -}}
-    {%- if is_by_change() and few -%}
+    {%- if is_by_change() -%}
     {{ case_id }} = any(array(select redo.case_id from cases_of_{{ to_redo() }} as redo))
-    {%- elif is_by_change() -%}
-    {{ case_id }} in (select redo.case_id from cases_of_{{ to_redo() }} as redo)
     {%- else -%}
     true
     {%- endif -%}

@@ -1,5 +1,5 @@
 {#- What cases may have in common, as numbers that an index finds (int_case_filings). Whoever looks for
-    cases of a number compares them anyway. -#}
+    cases of a number compares them; what recurs and mass problems are told apart by the number alone. -#}
 
 {% macro object_topic_key(region, topic, object) -%}
     hashtextextended(concat_ws('|', {{ region }}, {{ topic }}, {{ object }}), 0)

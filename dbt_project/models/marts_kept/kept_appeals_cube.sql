@@ -10,7 +10,7 @@
 -- One row a day and combination of all dimensions: any two of them (or more) are a sum over it.
 with cases as (
     select * from {{ ref('fct_counted_cases') }}
-    where {{ is_case_of_redone_cell(few=true) }}
+    where {{ is_case_of_redone_cell() }}
 ),
 
 regions as (

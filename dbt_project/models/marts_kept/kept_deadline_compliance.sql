@@ -9,7 +9,7 @@
 ) }}
 with deadlines as (
     select * from {{ ref('fct_deadlines') }}
-    where {{ is_case_of_redone_cell(few=true) }}
+    where {{ is_case_of_redone_cell() }}
 ),
 
 appeals as (
@@ -20,7 +20,7 @@ appeals as (
         channel_code,
         is_deleted
     from {{ ref('fct_appeals') }}
-    where {{ is_case_of_redone_cell(few=true) }}
+    where {{ is_case_of_redone_cell() }}
 ),
 
 regions as (

@@ -8,17 +8,17 @@
 ) }}
 with filed as (
     select * from {{ ref('int_filed_cases') }}
-    where {{ is_case_of_redone_cell(few=true) }}
+    where {{ is_case_of_redone_cell() }}
 ),
 
 answers as (
     select * from {{ ref('int_answered_cycles') }}
-    where {{ is_case_of_redone_cell(few=true) }}
+    where {{ is_case_of_redone_cell() }}
 ),
 
 repeats as (
     select * from {{ ref('int_repeat_cases') }}
-    where is_current and {{ is_case_of_redone_cell('repeats_case_id', few=true) }}
+    where is_current and {{ is_case_of_redone_cell('repeats_case_id') }}
 ),
 
 repeated_texts as (

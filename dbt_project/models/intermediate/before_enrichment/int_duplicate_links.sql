@@ -66,7 +66,7 @@ by_number as (
     where
         cases.source_code <> 'pos'
         and not originals.is_gone
-        and {{ is_redone('cases.case_id') }}
+        and {{ is_redone('cases.case_id', by_hash=true) }}
 ),
 
 by_text as (
@@ -88,7 +88,7 @@ by_text as (
                 originals.source_code,
                 originals.case_id
             ) < (cases.survival_order, cases.received_at, cases.source_code, cases.case_id)
-    where not originals.is_gone and {{ is_redone('cases.case_id') }}
+    where not originals.is_gone and {{ is_redone('cases.case_id', by_hash=true) }}
     order by
         cases.case_id,
         originals.survival_order,

@@ -25,7 +25,7 @@ with appeals as (
         not is_deleted
         and received_date is not null
         and is_received
-        and {{ is_case_of_redone_cell(few=true) }}
+        and {{ is_case_of_redone_cell() }}
 ),
 
 texts as (
@@ -33,7 +33,7 @@ texts as (
         case_id,
         normalised_text_hash
     from {{ ref('int_case_signals') }}
-    where {{ is_case_of_redone_cell(few=true) }}
+    where {{ is_case_of_redone_cell() }}
 )
 
 select

@@ -11,12 +11,12 @@
 -- ratings at all is told by all of its history, not by a cell.
 with filed as (
     select * from {{ ref('int_filed_cases') }}
-    where answered_cycles > 0 and {{ is_case_of_redone_cell(few=true) }}
+    where answered_cycles > 0 and {{ is_case_of_redone_cell() }}
 ),
 
 ratings as (
     select * from {{ ref('int_case_ratings') }}
-    where {{ is_case_of_redone_cell(few=true) }}
+    where {{ is_case_of_redone_cell() }}
 ),
 
 -- One rating a case, in the month of its last answer.
