@@ -59,12 +59,19 @@
         '-' as place
     from {{ clock() }} as clock
     inner join audit.model_states as states on states.model = '{{ this.identifier }}'
-    inner join {{ ref('fct_counted_cases') }} as cases
-        on
-            clock.region_code = cases.region_code
-            and clock.as_of - interval '90 days' >= cases.first_answered_at
-            and cases.first_answered_at
+    cross join lateral (
+        select
+            own.region_code,
+            own.block_code,
+            own.month_date
+        from {{ ref('fct_counted_cases') }} as own
+        where
+            own.region_code = clock.region_code
+            and own.first_answered_at <= clock.as_of - interval '90 days'
+            and own.first_answered_at
             > (states.as_of ->> clock.region_code)::timestamptz - interval '90 days'
+        {{ looked_up() }}
+    ) as cases
     union
     select
         stored.region_code,

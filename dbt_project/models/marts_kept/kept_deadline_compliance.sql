@@ -4,7 +4,7 @@
     indexes=[
         {'columns': ['region_code', 'month_date']},
         {'columns': ['month_date']},
-        {'columns': ['municipality_code', 'body_code']},
+        {'columns': ["(coalesce(municipality_code, '-'))", 'body_code']},
     ]
 ) }}
 with deadlines as (

@@ -1,6 +1,6 @@
 -- Every spelling of a body met in a region, and the body that it means. A spelling that the register
 -- of bodies does not know becomes a body of its own, so that no case loses its holder.
-with cases as not materialized (
+with recursive cases as not materialized (
     select
         region_code,
         body_label,
@@ -8,7 +8,7 @@ with cases as not materialized (
     from {{ ref('int_case_records') }}
 ),
 
-history as (
+history as not materialized (
     select
         region_code,
         body
@@ -65,46 +65,97 @@ known as (
         spelled.body_code asc
 ),
 
--- Spellings are counted first: few bodies are written millions of times.
-met as (
+holders as (
+    {{- distinct_in_index('holders', 'cases', ['region_code', 'body_label']) }}
+),
+
+receivers as (
+    {{- distinct_in_index('receivers', 'cases', ['region_code', 'received_body_label']) }}
+),
+
+named_in_history as (
+    {{- distinct_in_index('named_in_history', 'history', ['region_code', 'body']) }}
+),
+
+checked as (
     select
         region_code,
-        body_label as body_name,
-        count(*) as times
-    from cases
-    group by region_code, body_label
-    union all
-    select
-        region_code,
-        received_body_label as body_name,
-        count(*) as times
-    from cases
-    group by region_code, received_body_label
-    union all
-    select
-        region_code,
-        body as body_name,
-        count(*) as times
-    from history
-    group by region_code, body
-    union all
-    select
-        region_code,
-        body as body_name,
+        body,
         count(*) as times
     from checks
+    where body is not null
     group by region_code, body
 ),
 
--- Materialized: the condition of the next step would be computed for every row of what is counted.
-counted as materialized (
+met as (
+    select
+        region_code,
+        body_label as body_name
+    from holders
+    union
+    select * from receivers
+    union
+    select * from named_in_history
+    union
+    select
+        region_code,
+        body as body_name
+    from checked
+),
+
+-- Materialized: the condition of the next steps would be computed for every row of what is counted.
+keyed as materialized (
     select
         region_code,
         body_name,
-        {{ match_key('body_name') }} as body_key,
-        sum(times) as times
+        {{ match_key('body_name') }} as body_key
     from met
-    group by region_code, body_name
+),
+
+rivals as (
+    select
+        region_code,
+        body_key
+    from keyed
+    where body_key is not null
+    group by region_code, body_key
+    having count(*) > 1
+),
+
+-- How often is asked only where several spellings mean one body: they are written millions of times.
+counted as (
+    select
+        keyed.region_code,
+        keyed.body_name,
+        keyed.body_key,
+        case
+            when rivals.body_key is not null
+                then
+                    (
+                        select count(*) from cases
+                        where
+                            cases.region_code = keyed.region_code
+                            and cases.body_label = keyed.body_name
+                    )
+                    + (
+                        select count(*) from cases
+                        where
+                            cases.region_code = keyed.region_code
+                            and cases.received_body_label = keyed.body_name
+                    )
+                    + (
+                        select count(*) from history
+                        where
+                            history.region_code = keyed.region_code
+                            and history.body = keyed.body_name
+                    )
+                    + coalesce(checked.times, 0)
+        end as times
+    from keyed
+    left join rivals
+        on keyed.region_code = rivals.region_code and keyed.body_key = rivals.body_key
+    left join checked
+        on keyed.region_code = checked.region_code and keyed.body_name = checked.body
 ),
 
 -- The spelling that is met most often names the body.

@@ -13,10 +13,13 @@
         {'columns': ['region_code', 'body_label']},
         {'columns': ['region_code', 'received_body_label']},
         {'columns': ['source_code', 'topic_key', 'topic_name', 'category_name']},
+        {'columns': ['source_code', 'region_code', 'load_id', 'received_date']},
+        {'columns': ['region_code', 'municipality_key']},
     ],
 ) }}
 -- Every case record once, with the card's text beside it and the keys that later steps match by.
--- Nothing is left out here: the ledger decides what becomes of each. The last three indexes count spellings.
+-- Nothing is left out here: the ledger decides what becomes of each. The last indexes find
+-- and count spellings, and the days of loads.
 with records as (
     select * from {{ ref('int_records_unioned') }}
     where {{ is_redone('record_key') }}

@@ -8,6 +8,23 @@ body_names as (
     select * from {{ ref('int_body_names') }}
 ),
 
+-- Few bodies are checked many times.
+checked_bodies as (
+    select
+        spelled.region_code,
+        spelled.body,
+        body_names.body_code
+    from (
+        select distinct
+            region_code,
+            body,
+            {{ match_key('body') }} as body_key
+        from checks
+    ) as spelled
+    inner join body_names
+        on spelled.region_code = body_names.region_code and spelled.body_key = body_names.body_key
+),
+
 tenures as (
     select * from {{ ref('int_body_tenures') }}
 ),
@@ -56,20 +73,18 @@ select
     checks.region_code,
     checks.native_id,
     numbers.case_id,
-    coalesce(tenures.legal_body_code, body_names.body_code) as body_code,
+    coalesce(tenures.legal_body_code, checked_bodies.body_code) as body_code,
     checks.checked_at,
     (checks.checked_at at time zone clock.time_zone)::date as checked_date,
     checks.is_passed
 from checks
 inner join clock
     on checks.region_code = clock.region_code and checks.checked_at <= clock.as_of
-left join body_names
-    on
-        checks.region_code = body_names.region_code
-        and {{ match_key('checks.body') }} = body_names.body_key
+left join checked_bodies
+    on checks.region_code = checked_bodies.region_code and checks.body = checked_bodies.body
 left join tenures
     on
-        body_names.body_code = tenures.body_code
+        checked_bodies.body_code = tenures.body_code
         and (checks.checked_at at time zone clock.time_zone)::date
         >= coalesce(tenures.valid_from, '-infinity')
         and (checks.checked_at at time zone clock.time_zone)::date

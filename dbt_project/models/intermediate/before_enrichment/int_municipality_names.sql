@@ -1,17 +1,26 @@
 -- Every spelling of a municipality met in a region, and the municipality that it means. A region whose
 -- municipalities are not in the register (a foreign city) shows the places as its source names them.
-with municipalities as (
+with recursive municipalities as (
     select * from {{ ref('municipalities') }}
     where valid_to is null
 ),
 
-cases as (
+cases as not materialized (
     select
         region_code,
         municipality_label,
         municipality_key
     from {{ ref('int_case_records') }}
     where municipality_key is not null
+),
+
+regions_of_cases as (
+    {{- distinct_in_index('regions_of_cases', 'cases', ['region_code']) }}
+),
+
+without_register as (
+    select region_code from regions_of_cases
+    where region_code not in (select municipalities.region_code from municipalities)
 ),
 
 known as (
@@ -31,12 +40,16 @@ known as (
 
 observed as (
     select
-        region_code,
-        municipality_key,
-        mode() within group (order by municipality_label) as municipality_name
-    from cases
-    where region_code not in (select municipalities.region_code from municipalities)
-    group by region_code, municipality_key
+        cases.region_code,
+        cases.municipality_key,
+        mode() within group (order by cases.municipality_label) as municipality_name
+    from without_register
+    cross join lateral (
+        select * from cases as own
+        where own.region_code = without_register.region_code
+        {{ looked_up() }}
+    ) as cases
+    group by cases.region_code, cases.municipality_key
 )
 
 select

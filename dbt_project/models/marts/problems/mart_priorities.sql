@@ -18,7 +18,7 @@ cells as (
 ),
 
 parts as (
-    select * from {{ ref('mart_priority_parts') }}
+    select * from {{ ref('kept_priority_parts') }}
 ),
 
 module_labels as (

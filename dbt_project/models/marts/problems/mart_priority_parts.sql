@@ -1,25 +1,11 @@
-{{ config(
-    indexes=[
-        {'columns': ['region_code', 'month_date', 'block_code', 'municipality_code']},
-    ]
-) }}
--- What a priority is made of: each part of a cell, its place among the cells of the region, and how
--- many points it brings.
-with blocks as (
-    select block_code from {{ ref('dim_blocks') }}
-    where is_sector
+{{ config(materialized='view') }}
+-- The parts with the cases of their cells: lists are told once, and looked up when they are asked for.
+with parts as (
+    select * from {{ ref('kept_priority_parts') }}
 ),
 
--- What has no place or no block is nothing that could be done first.
 cells as (
-    select overview.*
-    from {{ ref('mart_problem_overview') }} as overview
-    inner join blocks on overview.block_code = blocks.block_code
-    where overview.municipality_code is not null
-),
-
-weights as (
-    select * from {{ ref('int_priority_weights') }}
+    select * from {{ ref('kept_problem_overview') }}
 ),
 
 module_labels as (
@@ -28,81 +14,33 @@ module_labels as (
         module_label
     from {{ ref('dim_region_modules') }}
     where module_code = 'priorities'
-),
-
-parts as (
-    select
-        cells.month_date,
-        cells.region_code,
-        cells.block_code,
-        cells.municipality_code,
-        weights.part_code,
-        weights.part_name,
-        weights.part_phrase,
-        weights.sort_order,
-        weights.weight,
-        case weights.part_code
-            when 'heat_index' then cells.heat_index
-            when 'overdue_open' then cells.overdue_open_share
-            when 'reopen' then cells.reopen_share
-            when 'dissatisfaction' then 1 - cells.satisfaction_share
-            when 'growth' then cells.growth_share
-        end as value
-    from cells
-    inner join weights
-        on
-            {{ in_force('weights', 'cells.month_date') }}
-),
-
--- Cells without a value take no place and move nobody's.
-ranked as (
-    select
-        *,
-        case
-            when value is not null
-                then percent_rank() over (
-                    partition by month_date, region_code, part_code, value is null order by value
-                )::numeric
-        end as percent_rank
-    from parts
-),
-
-weighted as (
-    select
-        *,
-        sum(weight) filter (where value is not null) over (
-            partition by month_date, region_code, block_code, municipality_code
-        ) as weight_of_known
-    from ranked
 )
 
 select
-    weighted.month_date,
-    weighted.region_code,
-    cells.region_name,
-    weighted.block_code,
-    weighted.municipality_code,
-    weighted.part_code,
-    weighted.part_name,
-    weighted.part_phrase,
-    weighted.sort_order::int as sort_order,
-    weighted.weight::numeric as weight,
-    weighted.value,
-    round(weighted.percent_rank, 4) as percent_rank,
-    round(
-        100 * weighted.weight * weighted.percent_rank / nullif(weighted.weight_of_known, 0), 4
-    ) as contribution,
-    cells.case_ids,
+    parts.month_date,
+    parts.region_code,
+    parts.region_name,
+    parts.block_code,
+    parts.municipality_code,
+    parts.part_code,
+    parts.part_name,
+    parts.part_phrase,
+    parts.sort_order,
+    parts.weight,
+    parts.value,
+    parts.percent_rank,
+    parts.contribution,
+    (
+        select cells.case_ids from cells
+        where
+            cells.region_code = parts.region_code
+            and cells.month_date = parts.month_date
+            and cells.block_code = parts.block_code
+            and cells.municipality_code = parts.municipality_code
+    ) as case_ids,
     coalesce(module_labels.module_label, 'вне положения') as module_label,
-    cells.as_of,
-    '{{ var("metric_version") }}' as metric_version,
-    '{{ config_version() }}' as config_version
-from weighted
--- Beside the parts: names and lists of cases are not carried through their orders.
-inner join cells
-    on
-        weighted.month_date = cells.month_date
-        and weighted.region_code = cells.region_code
-        and weighted.block_code = cells.block_code
-        and weighted.municipality_code = cells.municipality_code
-left join module_labels on weighted.region_code = module_labels.region_code
+    parts.as_of,
+    parts.metric_version,
+    parts.config_version
+from parts
+left join module_labels on parts.region_code = module_labels.region_code

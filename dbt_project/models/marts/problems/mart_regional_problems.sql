@@ -5,12 +5,12 @@
     ]
 ) }}
 -- The act has the list formed from the heat map, so it is read from there and nowhere else.
-with cells as (
+with cells as not materialized (
     select * from {{ ref('mart_problem_heatmap') }}
     where is_week_finished and municipality_code is not null
 ),
 
-cases as (
+cases as not materialized (
     select
         case_id,
         region_code,
@@ -48,11 +48,14 @@ recent as (
         cells.*,
         windows.first_week,
         windows.last_week
-    from cells
-    inner join windows
-        on
-            cells.region_code = windows.region_code
-            and cells.week_start between windows.first_week and windows.last_week
+    from windows
+    cross join lateral (
+        select * from cells as own
+        where
+            own.region_code = windows.region_code
+            and own.week_start between windows.first_week and windows.last_week
+        {{ looked_up() }}
+    ) as cells
 ),
 
 measured as (
@@ -85,11 +88,14 @@ distinct_problems as (
         cases.block_code,
         count(distinct cases.problem_id) as problems,
         array_agg(cases.case_id order by cases.case_id) as case_ids
-    from cases
-    inner join windows
-        on
-            cases.region_code = windows.region_code
-            and cases.week_start between windows.first_week and windows.last_week
+    from windows
+    cross join lateral (
+        select * from cases as own
+        where
+            own.region_code = windows.region_code
+            and own.week_start between windows.first_week and windows.last_week
+        {{ looked_up() }}
+    ) as cases
     group by cases.region_code, cases.municipality_code, cases.block_code
 ),
 

@@ -16,33 +16,8 @@ regions as (
     select * from {{ ref('dim_regions') }}
 ),
 
--- What waits, or was closed later than the report. Withdrawn and rejected cycles, and those closed on
--- an unknown day, wait for nobody.
-deadlines as (
-    select
-        deadlines.case_id,
-        deadlines.region_code,
-        deadlines.opened_at,
-        deadlines.due_at,
-        deadlines.due_date
-    from {{ ref('fct_deadlines') }} as deadlines
-    inner join regions on deadlines.region_code = regions.region_code
-    where
-        deadlines.exclusion_code is null
-        and deadlines.opened_at <= regions.as_of
-        and (
-            (deadlines.closed_at is null and not deadlines.is_closed)
-            or deadlines.closed_at > regions.as_of
-        )
-),
-
-appeals as (
-    select
-        case_id,
-        block_code
-    from {{ ref('fct_appeals') }}
-    -- Few wait: an array is looked up in the index.
-    where not is_deleted and case_id = any(array(select deadlines.case_id from deadlines))
+waiting_cases as (
+    select * from {{ ref('kept_waiting_cases') }}
 ),
 
 blocks as (
@@ -138,18 +113,21 @@ days as (
 -- later today has not been missed.
 waiting as (
     select
-        deadlines.region_code,
-        appeals.block_code,
-        array_agg(distinct deadlines.case_id) as open_case_ids,
+        waiting_cases.region_code,
+        waiting_cases.block_code,
+        array_agg(distinct waiting_cases.case_id) as open_case_ids,
         count(*) filter (
             where
-            deadlines.due_date = (regions.as_of at time zone regions.time_zone)::date
-            and deadlines.due_at >= regions.as_of
+            waiting_cases.due_date = (regions.as_of at time zone regions.time_zone)::date
+            and waiting_cases.due_at >= regions.as_of
         ) as due_later_today
-    from deadlines
-    inner join appeals on deadlines.case_id = appeals.case_id
-    inner join regions on deadlines.region_code = regions.region_code
-    group by deadlines.region_code, appeals.block_code
+    from waiting_cases
+    inner join regions
+        on
+            waiting_cases.region_code = regions.region_code
+            and waiting_cases.opened_at <= regions.as_of
+    where waiting_cases.closed_at is null or waiting_cases.closed_at > regions.as_of
+    group by waiting_cases.region_code, waiting_cases.block_code
 )
 
 select

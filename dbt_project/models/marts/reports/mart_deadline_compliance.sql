@@ -13,8 +13,16 @@ bodies as (
     select * from {{ ref('dim_bodies') }}
 ),
 
-municipalities as (
-    select * from {{ ref('dim_municipalities') }}
+-- Joined, not coalesced: a name that is asked for is looked up in an index, the missing one too.
+places as (
+    select
+        municipality_code as place,
+        municipality_name
+    from {{ ref('dim_municipalities') }}
+    union all
+    select
+        '-' as place,
+        'Не определено' as municipality_name
 ),
 
 module_labels as (
@@ -34,7 +42,7 @@ select
     kept.body_code,
     coalesce(bodies.body_name, 'Не определён') as body_name,
     kept.municipality_code,
-    coalesce(municipalities.municipality_name, 'Не определено') as municipality_name,
+    places.municipality_name,
     kept.channel_code,
     kept.channel_name,
     kept.cycles,
@@ -85,5 +93,5 @@ select
 from kept
 inner join regions on kept.region_code = regions.region_code
 inner join module_labels on kept.region_code = module_labels.region_code
+inner join places on coalesce(kept.municipality_code, '-') = places.place
 left join bodies on kept.body_code = bodies.body_code
-left join municipalities on kept.municipality_code = municipalities.municipality_code

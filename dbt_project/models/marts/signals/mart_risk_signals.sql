@@ -37,7 +37,8 @@ module_labels as (
     where module_code = 'risk_daily'
 ),
 
-daily as (
+-- Not materialized: only what belongs to few series is read a second time.
+daily as not materialized (
     select daily_messages.*
     from daily_messages
     inner join regions on daily_messages.region_code = regions.region_code

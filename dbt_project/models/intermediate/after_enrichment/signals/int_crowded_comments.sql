@@ -22,8 +22,15 @@ threads as (
     having count(distinct applicant_key) >= 20
 ),
 
+-- Fewer comments than authors are asked for make no crowd.
 heated as (
-    select messages.*
+    select
+        messages.*,
+        count(*) over (
+            partition by messages.region_code, messages.source_code, messages.parent_native_id
+            order by messages.received_at
+            range between interval '24 hours' preceding and current row
+        ) as comments
     from messages
     inner join threads
         on
@@ -47,6 +54,7 @@ crowds as (
             and heated.parent_native_id = others.parent_native_id
             and heated.received_at >= others.received_at
             and heated.received_at - interval '24 hours' < others.received_at
+    where heated.comments >= 20
     group by
         heated.region_code,
         heated.source_code,

@@ -1,31 +1,38 @@
 -- The local days of which a source told everything: whole days within the windows of its good loads.
 -- A day outside is missing, not zero. A load without a window brings all that is known up to its
 -- start. Where a source has several kinds of cases, a day counts when all of them came.
-with loads as (
+with recursive loads as (
     select * from {{ source('ops', 'loads') }}
 ),
 
-cases as (
+cases as not materialized (
     select
         source_code,
         region_code,
         load_id,
         received_date
-    from {{ ref('int_cases') }}
+    from {{ ref('int_case_records') }}
 ),
 
 clock as (
     select * from {{ ref('int_region_clock') }}
 ),
 
+loads_of_cases as (
+    {{- distinct_in_index('loads_of_cases', 'cases', ['source_code', 'region_code', 'load_id']) }}
+),
+
 case_loads as (
     select
-        source_code,
-        region_code,
-        load_id,
-        min(received_date) as first_date
-    from cases
-    group by source_code, region_code, load_id
+        loads_of_cases.*,
+        (
+            select min(cases.received_date) from cases
+            where
+                cases.source_code = loads_of_cases.source_code
+                and cases.region_code = loads_of_cases.region_code
+                and cases.load_id = loads_of_cases.load_id
+        ) as first_date
+    from loads_of_cases
 ),
 
 case_entities as (
