@@ -27,10 +27,7 @@ by_body as (
         sum(questions_raised) as questions_raised,
         sum(questions_answered) as questions_answered,
         count(rating) as rated_cases,
-        count(*) filter (where rating >= 4) as satisfied_cases,
-        array_agg(distinct case_id) as due_case_ids,
-        array_agg(distinct case_id) filter (where questions_raised > 0) as asked_case_ids,
-        array_agg(distinct case_id) filter (where rating is not null) as rated_case_ids
+        count(*) filter (where rating >= 4) as satisfied_cases
     from cohort
     group by cohort_key, period_kind, period_start, body_code
 ),
@@ -42,8 +39,7 @@ sorted as (
         period_start,
         body_code,
         count(*) as n,
-        array_agg(elapsed_ratio order by elapsed_ratio) as ratios,
-        array_agg(distinct case_id) as case_ids
+        array_agg(elapsed_ratio order by elapsed_ratio) as ratios
     from cohort
     where elapsed_ratio is not null
     group by cohort_key, period_kind, period_start, body_code
@@ -60,8 +56,7 @@ speeds as (
         (ratios[(n + 1) / 2] + ratios[(n + 2) / 2]) / 2 as ratio_p50,
         ratios[ceil(0.9 * n)::int] as ratio_p90,
         ratios[greatest(1, ceil((n - {{ z }} * sqrt(n::numeric)) / 2))::int] as ratio_low,
-        ratios[least(n, ceil((n + {{ z }} * sqrt(n::numeric)) / 2))::int] as ratio_high,
-        case_ids
+        ratios[least(n, ceil((n + {{ z }} * sqrt(n::numeric)) / 2))::int] as ratio_high
     from sorted
 ),
 
@@ -73,27 +68,16 @@ shares as (
         by_body.body_code,
         dimensions.dimension_code,
         dimensions.amount,
-        dimensions.n,
-        dimensions.case_ids
+        dimensions.n
     from by_body
     cross join lateral (
         values
-        ('quantity', by_body.answered_cycles, by_body.due_cycles, by_body.due_case_ids),
-        ('deadlines', by_body.on_time_cycles, by_body.due_cycles, by_body.due_case_ids),
-        (
-            'completeness',
-            by_body.questions_answered,
-            by_body.questions_raised,
-            by_body.asked_case_ids
-        ),
+        ('quantity', by_body.answered_cycles, by_body.due_cycles),
+        ('deadlines', by_body.on_time_cycles, by_body.due_cycles),
+        ('completeness', by_body.questions_answered, by_body.questions_raised),
         -- Shown beside the rating; part of it only where a region's dimensions name it (DOMAIN 5.3).
-        (
-            'satisfaction',
-            by_body.satisfied_cases,
-            by_body.rated_cases,
-            by_body.rated_case_ids
-        )
-    ) as dimensions (dimension_code, amount, n, case_ids)
+        ('satisfaction', by_body.satisfied_cases, by_body.rated_cases)
+    ) as dimensions (dimension_code, amount, n)
 )
 
 select
@@ -107,8 +91,7 @@ select
     null::numeric as ratio_p50,
     null::numeric as ratio_p90,
     null::numeric as ratio_low,
-    null::numeric as ratio_high,
-    case_ids
+    null::numeric as ratio_high
 from shares
 where n > 0
 union all
@@ -123,6 +106,5 @@ select
     ratio_p50,
     ratio_p90,
     ratio_low,
-    ratio_high,
-    case_ids
+    ratio_high
 from speeds

@@ -44,7 +44,7 @@ select
     ratio_p90,
     ratio_low,
     ratio_high,
-    case_ids
+    null::uuid[] as checked_case_ids
 from counts
 union all
 select
@@ -58,5 +58,5 @@ select
     null::numeric as ratio_p90,
     null::numeric as ratio_low,
     null::numeric as ratio_high,
-    case_ids
+    case_ids as checked_case_ids
 from qualities

@@ -1,89 +1,66 @@
-{{ config(
-    indexes=[
-        {'columns': ['region_code', 'period_kind', 'period_start']},
-        {'columns': ['body_code']},
-    ]
-) }}
-with measures as (
-    select * from {{ ref('int_rating_measures') }}
+{{ config(materialized='view') }}
+-- The dimensions with their cases: lists are told once, and looked up when they are asked for.
+with dimensions as (
+    select * from {{ ref('kept_agency_rating_dimensions') }}
 ),
 
--- The cases are told beside the measures: lists that are carried from table to table cost most.
-observations as (
-    select
-        period_kind,
-        period_start,
-        body_code,
-        dimension_code,
-        case_ids
-    from {{ ref('int_rating_observations') }}
-),
-
-regions as (
-    select * from {{ ref('dim_regions') }}
+lists as (
+    select * from {{ ref('kept_rating_cases') }}
 ),
 
 region_modules as (
     select * from {{ ref('dim_region_modules') }}
     where module_code = 'rating'
-),
-
-bodies as (
-    select * from {{ ref('dim_bodies') }}
-),
-
-weighted as (
-    select
-        *,
-        sum(weight) over (partition by period_kind, period_start, body_code) as total_weight
-    from measures
 )
 
 select
-    weighted.period_kind,
-    weighted.period_start,
-    weighted.region_code,
-    regions.region_name,
-    weighted.body_code,
-    bodies.body_name,
-    weighted.body_kind_code,
-    bodies.body_kind_name,
-    weighted.main_block_code,
-    weighted.dimension_code,
-    weighted.dimension_name,
-    weighted.weight,
-    weighted.numerator,
-    weighted.n::bigint as n,
-    round(weighted.raw_value, 4) as raw_value,
-    round(weighted.shrunk_value, 4) as shrunk_value,
-    round(weighted.peer_value, 4) as peer_value,
-    round(weighted.interval_low, 4) as interval_low,
-    round(weighted.interval_high, 4) as interval_high,
-    round(100 * weighted.weight * weighted.shrunk_value / weighted.total_weight, 2)
-        as contribution,
-    round(weighted.ratio_p50, 4) as elapsed_ratio_p50,
-    round(weighted.ratio_p90, 4) as elapsed_ratio_p90,
-    coalesce(observations.case_ids, array[]::uuid[]) as case_ids,
-    (
-        weighted.period_start
-        + case weighted.period_kind
-            when 'month' then interval '1 month'
-            else interval '3 months'
-        end
-    ) at time zone regions.time_zone <= regions.as_of as is_period_finished,
-    regions.as_of,
-    '{{ var("metric_version") }}' as metric_version,
-    '{{ config_version() }}' as config_version,
-    weighted.prior_weight,
-    weighted.is_sample_sufficient,
+    dimensions.period_kind,
+    dimensions.period_start,
+    dimensions.region_code,
+    dimensions.region_name,
+    dimensions.body_code,
+    dimensions.body_name,
+    dimensions.body_kind_code,
+    dimensions.body_kind_name,
+    dimensions.main_block_code,
+    dimensions.dimension_code,
+    dimensions.dimension_name,
+    dimensions.weight,
+    dimensions.numerator,
+    dimensions.n,
+    dimensions.raw_value,
+    dimensions.shrunk_value,
+    dimensions.peer_value,
+    dimensions.interval_low,
+    dimensions.interval_high,
+    dimensions.contribution,
+    dimensions.elapsed_ratio_p50,
+    dimensions.elapsed_ratio_p90,
+    coalesce(
+        dimensions.checked_case_ids,
+        (
+            select
+                case dimensions.dimension_code
+                    when 'quality' then array[]::uuid[]
+                    when 'completeness' then lists.asked_case_ids
+                    when 'speed' then lists.timed_case_ids
+                    when 'satisfaction' then lists.rated_case_ids
+                    else lists.due_case_ids
+                end
+            from lists
+            where
+                lists.body_code = dimensions.body_code
+                and lists.period_start = dimensions.period_start
+                and lists.period_kind = dimensions.period_kind
+        ),
+        array[]::uuid[]
+    ) as case_ids,
+    dimensions.is_period_finished,
+    dimensions.as_of,
+    dimensions.metric_version,
+    dimensions.config_version,
+    dimensions.prior_weight,
+    dimensions.is_sample_sufficient,
     region_modules.module_label
-from weighted
-inner join regions on weighted.region_code = regions.region_code
-inner join region_modules on weighted.region_code = region_modules.region_code
-inner join bodies on weighted.body_code = bodies.body_code
-left join observations
-    on
-        weighted.period_kind = observations.period_kind
-        and weighted.period_start = observations.period_start
-        and weighted.body_code = observations.body_code
-        and weighted.dimension_code = observations.dimension_code
+from dimensions
+inner join region_modules on dimensions.region_code = region_modules.region_code
