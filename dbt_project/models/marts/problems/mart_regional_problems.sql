@@ -45,17 +45,17 @@ windows as (
 
 recent as (
     select
-        cells.*,
+        cells_of_region.*,
         windows.first_week,
         windows.last_week
     from windows
     cross join lateral (
-        select * from cells as own
+        select * from cells
         where
-            own.region_code = windows.region_code
-            and own.week_start between windows.first_week and windows.last_week
+            cells.region_code = windows.region_code
+            and cells.week_start between windows.first_week and windows.last_week
         {{ looked_up() }}
-    ) as cells
+    ) as cells_of_region
 ),
 
 measured as (
@@ -83,20 +83,22 @@ measured as (
 -- A problem that went on for weeks is one.
 distinct_problems as (
     select
-        cases.region_code,
-        cases.municipality_code,
-        cases.block_code,
-        count(distinct cases.problem_id) as problems,
-        array_agg(cases.case_id order by cases.case_id) as case_ids
+        recent_cases.region_code,
+        recent_cases.municipality_code,
+        recent_cases.block_code,
+        count(distinct recent_cases.problem_id) as problems,
+        array_agg(recent_cases.case_id order by recent_cases.case_id) as case_ids
     from windows
-    cross join lateral (
-        select * from cases as own
-        where
-            own.region_code = windows.region_code
-            and own.week_start between windows.first_week and windows.last_week
-        {{ looked_up() }}
-    ) as cases
-    group by cases.region_code, cases.municipality_code, cases.block_code
+    cross join
+        lateral (
+            select * from cases
+            where
+                cases.region_code = windows.region_code
+                and cases.week_start between windows.first_week and windows.last_week
+            {{ looked_up() }}
+        ) as recent_cases
+    group by
+        recent_cases.region_code, recent_cases.municipality_code, recent_cases.block_code
 ),
 
 judged as (
