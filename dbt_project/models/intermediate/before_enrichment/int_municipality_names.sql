@@ -40,16 +40,17 @@ known as (
 
 observed as (
     select
-        cases.region_code,
-        cases.municipality_key,
-        mode() within group (order by cases.municipality_label) as municipality_name
+        unregistered.region_code,
+        unregistered.municipality_key,
+        mode() within group (order by unregistered.municipality_label) as municipality_name
     from without_register
-    cross join lateral (
-        select * from cases as own
-        where own.region_code = without_register.region_code
-        {{ looked_up() }}
-    ) as cases
-    group by cases.region_code, cases.municipality_key
+    cross join
+        lateral (
+            select cases.* from cases
+            where cases.region_code = without_register.region_code
+            {{ looked_up() }}
+        ) as unregistered
+    group by unregistered.region_code, unregistered.municipality_key
 )
 
 select

@@ -50,7 +50,7 @@ recent as (
         windows.last_week
     from windows
     cross join lateral (
-        select * from cells
+        select cells.* from cells
         where
             cells.region_code = windows.region_code
             and cells.week_start between windows.first_week and windows.last_week
@@ -91,7 +91,7 @@ distinct_problems as (
     from windows
     cross join
         lateral (
-            select * from cases
+            select cases.* from cases
             where
                 cases.region_code = windows.region_code
                 and cases.week_start between windows.first_week and windows.last_week
