@@ -4,7 +4,7 @@
     indexes=[
         {'columns': ['region_code', 'month_date']},
         {'columns': ['month_date']},
-        {'columns': ["(coalesce(municipality_code, '-'))", 'body_code']},
+        {'columns': ['place', 'body_code']},
     ]
 ) }}
 with deadlines as (
@@ -273,7 +273,8 @@ select
     coalesce(summed.first_reply_case_ids, array[]::uuid[]) as first_reply_case_ids,
     coalesce(summed.step_case_ids, array[]::uuid[]) as step_case_ids,
     coalesce(summed.mismatch_case_ids, array[]::uuid[]) as mismatch_case_ids,
-    case when summed.due_cohort = 0 then 'ни один срок ещё не истёк' end as not_computed_reason
+    case when summed.due_cohort = 0 then 'ни один срок ещё не истёк' end as not_computed_reason,
+    coalesce(summed.municipality_code, '-') as place
 from summed
 inner join regions on summed.region_code = regions.region_code
 inner join blocks on summed.block_code = blocks.block_code

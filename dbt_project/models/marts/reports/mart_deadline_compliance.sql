@@ -13,7 +13,8 @@ bodies as (
     select * from {{ ref('dim_bodies') }}
 ),
 
--- Joined, not coalesced: a name that is asked for is looked up in an index, the missing one too.
+-- Joined, not coalesced: a name that is asked for is looked up in an index, the missing one too, and
+-- `coalesce` in a condition keeps policies from using one.
 places as (
     select
         municipality_code as place,
@@ -93,5 +94,5 @@ select
 from kept
 inner join regions on kept.region_code = regions.region_code
 inner join module_labels on kept.region_code = module_labels.region_code
-inner join places on coalesce(kept.municipality_code, '-') = places.place
+inner join places on kept.place = places.place
 left join bodies on kept.body_code = bodies.body_code
