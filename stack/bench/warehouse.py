@@ -211,9 +211,10 @@ class WarehouseBench:
         return int(row[0]) if row else 0
 
     def _settle(self) -> None:
-        """What earlier steps left to be done is done, so that nobody pays for another: builds are a
-        day apart, and autovacuum has been to every table by then. Here it would still be at the last
-        build's tables while the next one is measured.
+        """What earlier steps left to be done is done, so that nobody pays for another.
+
+        Builds are a day apart, and autovacuum has been to every table by then; here it would still
+        be at the tables of the last build while the next one is measured.
         """
         warehouse = self.warehouse
         with psycopg.connect(
