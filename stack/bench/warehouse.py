@@ -193,7 +193,7 @@ class WarehouseBench:
                 for table, entity in sorted(entities.items())
                 if connection.execute(f"select 1 from raw.{table} limit 1").fetchone()  # noqa: S608
             ]
-            self._checkpoint()
+            self._settle()
             begun = time.perf_counter()
             for table, entity in filled:
                 connection.execute(_extraction(table, entity))
