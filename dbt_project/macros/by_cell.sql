@@ -9,8 +9,8 @@
     the municipality (`-` where there is none or cells are not of places).
     `period`: that day, of a row of int_case_months; where it follows from `received_date`, the model
     counts a case when it came and at no other time. `cases`: the model asks is_case_of_redone_cell.
-    `told_by`: what says in which cells a case stands and stood; `having`: a column of it without which a
-    row tells nothing of these sums. A model whose cells have few rows, of a large table, says so
+    `told_by`: what says in which cells a case stands and stood; `having`: a condition on it without which
+    a row tells nothing of these sums. A model whose cells have few rows, of a large table, says so
     (`is_looked_up`): they are found in an index. -#}
 {% macro collect_cells(
     also=none, period='month_date', cases=true, places=false, told_by='int_case_months', having=none
@@ -28,7 +28,7 @@
     from {{ ref(told_by) }}
     where
         found_at > {{ seen_at() }}
-        and {{ having or period }} is not null
+        and {{ having or period ~ ' is not null' }}
     {%- if also %}
     union
     {{ also }}
@@ -49,7 +49,7 @@
             {%- endif %}
             {{ period }} as period_start
         from {{ ref(told_by) }}
-        where is_current{% if having %} and {{ having }} is not null{% endif %}
+        where is_current{% if having %} and {{ having }}{% endif %}
     ) as months
     inner join {{ to_redo() }} as redo
         on

@@ -30,7 +30,7 @@
             block_code,
             month_date
         from {{ ref('int_case_months') }}
-        where answered_date is not null and found_at > {{ seen_at() }}
+        where has_last_answer and found_at > {{ seen_at() }}
     )
 
     select {{ period_key('months', 'blocks.block_code', 'kinds.kind') }} as period_key

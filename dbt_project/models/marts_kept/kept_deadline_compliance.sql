@@ -1,6 +1,6 @@
 {{ config(
     unique_key=['month_date', 'municipality_code'],
-    pre_hook="{{ collect_cells(places=true) }}",
+    pre_hook="{{ collect_cells(places=true, having='has_term') }}",
     indexes=[
         {'columns': ['region_code', 'month_date']},
         {'columns': ['month_date']},

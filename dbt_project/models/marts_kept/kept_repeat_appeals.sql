@@ -1,6 +1,8 @@
 {{ config(
     unique_key=['month_date', 'municipality_code'],
-    pre_hook="{{ collect_cells(also=cells_of_aged_answers(['30 days', '90 days']), places=true) }}",
+    pre_hook="{{ collect_cells(
+        also=cells_of_aged_answers(['30 days', '90 days']), places=true, having='has_answer'
+    ) }}",
     indexes=[
         {'columns': ['region_code', 'month_date']},
         {'columns': ['block_code', 'month_date']},

@@ -7,14 +7,18 @@
         {'columns': ['case_id']},
         {'columns': ['found_at']},
         {'columns': ['is_current']},
-        {'columns': ['region_code', 'block_code', 'month_date', 'place', 'is_current', 'case_id']},
+        {'columns': [
+            'region_code', 'block_code', 'month_date', 'place', 'is_current', 'has_term',
+            'has_answer', 'has_last_answer', 'case_id',
+        ]},
         {'columns': ['region_code', 'block_code', 'received_date']},
     ],
     meta={'by_moment': true, 'keeps_before': true},
 ) }}
 -- In which months a case stands: it came, a term ended, something was done. One row a case and month;
--- where nothing of it has a date, -infinity. What a case was before it changed stays beside it
--- (`is_current`), so that sums over it are made anew there too.
+-- where nothing of it has a date, -infinity. Whether a term is told of in the month, or an answer, says
+-- which sums count it there. What a case was before it changed stays beside it (`is_current`), so that
+-- sums over it are made anew there too.
 with cases as (
     select
         case_id,
@@ -93,59 +97,111 @@ recurrences as (
     {{ recurrence_keys() }}
 ),
 
+-- A term without a day is told of in the month in which its cycle began.
 moments as (
     select
         deadlines.case_id,
-        steps.moment
+        steps.moment,
+        steps.has_term,
+        steps.has_answer
     from deadlines
     cross join
         lateral (
             values
-            (deadlines.opened_at), (deadlines.closed_at), (deadlines.due_at),
-            (deadlines.internal_due_at), (deadlines.first_reply_due_at),
-            (deadlines.registration_due_at), (deadlines.forwarding_due_at)
-        ) as steps (moment)
+            (deadlines.opened_at, false, false),
+            (deadlines.closed_at, false, true),
+            (coalesce(deadlines.due_at, deadlines.opened_at), true, false),
+            (
+                coalesce(
+                    deadlines.internal_due_at,
+                    case when deadlines.internal_status is not null then deadlines.opened_at end
+                ),
+                true,
+                false
+            ),
+            (
+                coalesce(
+                    deadlines.first_reply_due_at,
+                    case when deadlines.first_reply_status is not null then deadlines.opened_at end
+                ),
+                true,
+                false
+            ),
+            (
+                coalesce(
+                    deadlines.registration_due_at,
+                    case
+                        when deadlines.registration_status is not null then deadlines.opened_at
+                    end
+                ),
+                true,
+                false
+            ),
+            (deadlines.forwarding_due_at, true, false)
+        ) as steps (moment, has_term, has_answer)
     where steps.moment is not null
     union all
     select
         case_id,
-        occurred_at as moment
+        occurred_at as moment,
+        false as has_term,
+        false as has_answer
     from events
+),
+
+dated as (
+    select
+        moments.case_id,
+        date_trunc('month', moments.moment at time zone regions.time_zone)::date as month_date,
+        moments.has_term,
+        moments.has_answer
+    from moments
+    inner join appeals on moments.case_id = appeals.case_id
+    inner join regions on appeals.region_code = regions.region_code
+    union all
+    select
+        case_id,
+        received_month as month_date,
+        false as has_term,
+        false as has_answer
+    from appeals
+    where received_month is not null
+    union all
+    -- A term begins to press three days before it ends.
+    select
+        case_id,
+        date_trunc('month', (due_at at time zone time_zone)::date - 3)::date as month_date,
+        false as has_term,
+        false as has_answer
+    from deadlines
+    where due_at is not null
+    union all
+    select
+        case_id,
+        month_date,
+        false as has_term,
+        false as has_answer
+    from measures
+    where month_date is not null
+    union all
+    -- What has no date of its own stands in a cell as well.
+    select
+        case_id,
+        '-infinity'::date as month_date,
+        true as has_term,
+        false as has_answer
+    from deadlines
+    where coalesce(due_at, opened_at) is null
 ),
 
 months as (
     select
-        moments.case_id,
-        date_trunc('month', moments.moment at time zone regions.time_zone)::date as month_date
-    from moments
-    inner join appeals on moments.case_id = appeals.case_id
-    inner join regions on appeals.region_code = regions.region_code
-    union
-    select
         case_id,
-        received_month as month_date
-    from appeals
-    where received_month is not null
-    union
-    -- A term begins to press three days before it ends.
-    select
-        case_id,
-        date_trunc('month', (due_at at time zone time_zone)::date - 3)::date as month_date
-    from deadlines
-    where due_at is not null
-    union
-    select
-        case_id,
-        month_date
-    from measures
-    where month_date is not null
-    union
-    -- What has no date of its own stands in a cell as well.
-    select
-        case_id,
-        '-infinity'::date as month_date
-    from deadlines
-    where coalesce(due_at, opened_at) is null
+        month_date,
+        bool_or(has_term) as has_term,
+        bool_or(has_answer) as has_answer
+    from dated
+    group by case_id, month_date
 )
 
 select
@@ -158,11 +214,10 @@ select
     case when months.month_date = appeals.received_month then appeals.received_date end
         as received_date,
     case when months.month_date = appeals.received_month then appeals.counted_in end as counted_in,
-    -- In the month of its last answer, the day.
-    case
-        when months.month_date = date_trunc('month', answers.last_answered_date)::date
-            then answers.last_answered_date
-    end as answered_date,
+    coalesce(months.has_term, false) as has_term,
+    coalesce(months.has_answer, false) as has_answer,
+    coalesce(months.month_date = date_trunc('month', answers.last_answered_date)::date, false)
+        as has_last_answer,
     appeals.applicant_key,
     recurrences.recurrence_key,
     {{ moment_of_run() }} as begun_at,

@@ -2,7 +2,7 @@
     materialized='incremental',
     incremental_strategy='by_cell',
     unique_key='month_date',
-    pre_hook="{{ collect_cells(having='answered_date') }}",
+    pre_hook="{{ collect_cells(having='has_last_answer') }}",
     indexes=[{'columns': ['region_code', 'month_date']}],
     meta={'by_moment': true},
 ) }}
