@@ -8,8 +8,8 @@
         {'columns': ['found_at']},
         {'columns': ['is_current']},
         {'columns': [
-            'region_code', 'block_code', 'month_date', 'place', 'is_current', 'has_term',
-            'has_answer', 'has_last_answer', 'case_id',
+            'region_code', 'block_code', 'month_date', 'is_current', 'has_last_answer',
+            'has_answer', 'has_term', 'place', 'case_id',
         ]},
         {'columns': ['region_code', 'block_code', 'received_date']},
     ],
