@@ -70,8 +70,6 @@ select
         end
     ) at time zone regions.time_zone <= regions.as_of as is_period_finished,
     regions.as_of,
-    '{{ var("metric_version") }}' as metric_version,
-    '{{ config_version() }}' as config_version,
     weighted.prior_weight,
     weighted.is_sample_sufficient
 from weighted

@@ -85,9 +85,7 @@ select
     round(
         100 * weighted.weight * weighted.percent_rank / nullif(weighted.weight_of_known, 0), 4
     ) as contribution,
-    cells.as_of,
-    '{{ var("metric_version") }}' as metric_version,
-    '{{ config_version() }}' as config_version
+    cells.as_of
 from weighted
 -- Beside the parts: names are not carried through their orders.
 inner join cells

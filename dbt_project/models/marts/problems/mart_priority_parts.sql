@@ -40,7 +40,7 @@ select
     ) as case_ids,
     coalesce(module_labels.module_label, 'вне положения') as module_label,
     parts.as_of,
-    parts.metric_version,
-    parts.config_version
+    '{{ var("metric_version") }}' as metric_version,
+    '{{ config_version() }}' as config_version
 from parts
 left join module_labels on parts.region_code = module_labels.region_code

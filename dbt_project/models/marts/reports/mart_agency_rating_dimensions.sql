@@ -57,8 +57,8 @@ select
     ) as case_ids,
     dimensions.is_period_finished,
     dimensions.as_of,
-    dimensions.metric_version,
-    dimensions.config_version,
+    '{{ var("metric_version") }}' as metric_version,
+    '{{ config_version() }}' as config_version,
     dimensions.prior_weight,
     dimensions.is_sample_sufficient,
     region_modules.module_label
