@@ -3,9 +3,10 @@
     `step`: the step's own name. Rows without a value are left out. -#}
 {% macro distinct_in_index(step, relation, columns) -%}
     {%- set listed = columns | join(', ') %}
+    {%- set is_told = columns | join(' is not null and ') ~ ' is not null' %}
     (
         select {{ listed }} from {{ relation }}
-        where {{ columns | join(' is not null and ') }} is not null
+        where {{ is_told }}
         order by {{ listed }}
         limit 1
     )
@@ -14,7 +15,9 @@
     from {{ step }}
     cross join lateral (
         select {{ listed }} from {{ relation }}
-        where ({{ listed }}) > ({{ step }}.{{ columns | join(', ' ~ step ~ '.') }})
+        where
+            {{ is_told }}
+            and ({{ listed }}) > ({{ step }}.{{ columns | join(', ' ~ step ~ '.') }})
         order by {{ listed }}
         limit 1
     ) as following
