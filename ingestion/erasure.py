@@ -19,7 +19,7 @@ import re
 import secrets
 import uuid
 import zipfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -413,7 +413,23 @@ class _Work:
     ) -> None:
         """Entries of the person's records, and those whose bytes hold one of the identities."""
         looked_for = _LookedFor(self._vault, identities, found.asked)
-        numbers = set(found.records.values())
+        # A correction names a case and no person, so its bytes are searched for the case's number.
+        corrections = {
+            (source.code, entity.name)
+            for source in self._sources
+            for entity in source.entities.values()
+            if entity.role == "correction"
+        }
+        of_cases = {
+            region: _LookedFor(
+                self._vault,
+                identities,
+                found.asked,
+                {number for _, of, _, number in found.records.values() if of == region},
+            )
+            for region in {region for _, region, _, _ in found.records.values()}
+        }
+        records = set(found.records.values())
         entries = connection.execute(
             """
             select quarantine_id, source_code, region_code, entity, native_id, is_whole_answer
@@ -421,17 +437,22 @@ class _Work:
             """
         ).fetchall()
         for quarantine_id, source_code, region_code, entity, native_id, is_whole in entries:
-            if (source_code, region_code, entity, native_id) in numbers:
+            is_by_number = False
+            if (source_code, region_code, entity, native_id) in records:
                 is_held: bool | None = True
             else:
                 content = self._content(connection, quarantine_id, is_whole)
                 is_held = None if content is None else looked_for.is_in(content)
+                if content and is_held is False and (source_code, entity) in corrections:
+                    numbers = of_cases.get(region_code)
+                    is_held = is_by_number = numbers is not None and numbers.is_in(content) is True
             if is_held is None:
                 found.outcome.unsearched.append(quarantine_id)
             elif is_held:
                 chosen = found.outcome.whole_files if is_whole else found.outcome.quarantine
                 chosen.append(quarantine_id)
-                if native_id is not None and not is_whole:
+                # The next row of a correction may decide a number, and that one stays.
+                if native_id is not None and not is_whole and not is_by_number:
                     key = uuid.UUID(record_key(source_code, region_code, entity, native_id))
                     found.refused[key] = (source_code, region_code, entity, native_id)
 
@@ -585,10 +606,20 @@ def _forget_enrichments(transformer_url: str, hashes: list[str]) -> int:
 
 
 class _LookedFor:
-    """Tells whether bytes hold an identity, in the spellings that sources use."""
+    """Tells whether bytes hold an identity, in the spellings that sources use.
 
-    def __init__(self, vault: Vault, identities: list[Identity], pseudonyms: list[str]) -> None:
+    `numbers` are those of cases: a value that is one of them counts too.
+    """
+
+    def __init__(
+        self,
+        vault: Vault,
+        identities: list[Identity],
+        pseudonyms: list[str],
+        numbers: Collection[str] = (),
+    ) -> None:
         self._vault = vault
+        self._numbers = frozenset(numbers)
         self._kinds = sorted({one.kind for one in identities})
         self._pseudonyms = set(pseudonyms)
         patterns = [re.escape(pseudonym) for pseudonym in pseudonyms]
@@ -601,6 +632,11 @@ class _LookedFor:
                 words = r"\s+".join(re.escape(word) for word in value.split(" "))
                 patterns.append(rf"(?<!\w){words}(?!\w)")
         self._pattern = re.compile("|".join(patterns))
+        # Bytes have no values that could be equal to a number.
+        patterns += [
+            rf"(?<!\w){re.escape(number.casefold().replace('ё', 'е'))}(?!\w)" for number in numbers
+        ]
+        self._pattern_of_bytes = re.compile("|".join(patterns))
 
     def is_in(self, content: bytes) -> bool | None:
         """True or False; None when the bytes cannot be read: a broken or too large workbook."""
@@ -627,9 +663,11 @@ class _LookedFor:
         return False if is_whole else None
 
     def _is_value(self, value: str) -> bool:
+        if value.strip() in self._numbers:
+            return True
         if any(self._vault.pseudonym(kind, value) in self._pseudonyms for kind in self._kinds):
             return True
-        return self._matches(value)
+        return self._matches(value, self._pattern)
 
     def _is_text(self, content: bytes) -> bool:
         try:
@@ -638,12 +676,12 @@ class _LookedFor:
         except (ValueError, RecursionError):
             pass
         return any(
-            self._matches(content.decode(encoding, "ignore"))
+            self._matches(content.decode(encoding, "ignore"), self._pattern_of_bytes)
             for encoding in ("utf-8", "cp1251", "utf-16")
         )
 
-    def _matches(self, text: str) -> bool:
-        return self._pattern.search(text.casefold().replace("ё", "е")) is not None
+    def _matches(self, text: str, pattern: re.Pattern[str]) -> bool:
+        return pattern.search(text.casefold().replace("ё", "е")) is not None
 
 
 def _strings(value: Any) -> Iterator[str]:

@@ -601,6 +601,63 @@ def test_a_corrected_address_goes_with_its_case_and_no_other(
     assert corrections.told() == [*left, left[0]]
 
 
+def test_a_refused_correction_goes_with_its_case_and_no_other(
+    registry: Registry, tmp_path: Path
+) -> None:
+    corrections = Corrections(registry, tmp_path)
+    registry.deliver(PETROVA, SOMEBODY)
+    mine = f"{registry.code};1;Аддрес;ул. Мирная, 7;На Мирной двое;06.01.2026"
+    others = f"{registry.code};2;Аддрес;ул. Мира, д. 1;;06.01.2026"
+    corrections.deliver([mine, others], [mine])
+    refused = (
+        "select region_code, raw_sealed is null from ops.quarantine"
+        f" where source_code = '{corrections.code}' order by region_code, quarantine_id"
+    )
+    assert registry.platform.rows(refused) == [
+        ("pskov", False),
+        ("pskov", False),
+        ("tambov", False),
+    ]
+
+    identity = Identity("phone", PHONE)
+    done = erasure.erase([identity], **corrections.how(), by="operator", reason="request 17")
+
+    assert len(done.quarantine) == 1
+    assert registry.platform.rows(refused) == [
+        ("pskov", True),
+        ("pskov", False),
+        ("tambov", False),
+    ]
+    # What is decided of the case later still lands: a block is a number, and names nobody.
+    decided = f"{registry.code};1;Блок;Дороги;;07.01.2026"
+    corrections.deliver([mine, others, decided], [mine])
+    assert corrections.told() == [("pskov", "1", "block", "Дороги", False)]
+
+
+def test_a_file_of_corrections_that_cannot_be_read_goes_with_a_case_that_it_names(
+    registry: Registry, tmp_path: Path
+) -> None:
+    corrections = Corrections(registry, tmp_path)
+    registry.deliver({**PETROVA, "id": "А-17"})
+    for number in ("А-17", "А-171"):
+        for region in ("pskov", "tambov"):
+            (corrections.folder / region).mkdir(parents=True, exist_ok=True)
+            broken = corrections.folder / region / f"{number}.csv"
+            broken.write_text(f"Ничего\n{number} на ул. Мирная, 7\n", encoding="utf-8")
+    registry.platform.ingest(corrections.source)
+    files = (
+        "select region_code, erased_at is not null from ops.quarantine"
+        " where is_whole_answer order by region_code, erased_at is null"
+    )
+    assert len(registry.platform.rows(files)) == 4
+
+    identity = Identity("phone", PHONE)
+    done = erasure.erase([identity], **corrections.how(), by="operator", reason="request 17")
+
+    assert len(done.whole_files) == 1
+    assert [one for one in registry.platform.rows(files) if one[1]] == [("pskov", True)]
+
+
 def test_a_corrected_address_is_erased_when_its_time_is_over(
     registry: Registry, tmp_path: Path
 ) -> None:
