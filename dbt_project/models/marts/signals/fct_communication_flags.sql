@@ -61,6 +61,9 @@ deadlines as (
         due_at,
         closed_at,
         deadline_status,
+        first_reply_rule_code,
+        first_reply_due_at,
+        first_reply_status,
         as_of
     from {{ ref('fct_deadlines') }}
     where exclusion_code is null and is_opened and {{ is_redone('case_id') }}
@@ -164,8 +167,9 @@ returns as (
     where ratings.rating <= 2
 ),
 
--- The first word of the body to the applicant, interim or final, against the term of the cycle.
-first_replies as (
+-- Where no rule sets a term for the first reply: the first word of the body to the applicant, interim
+-- or final, against the term of the cycle.
+first_words as (
     select
         deadlines.case_id,
         deadlines.cycle_no,
@@ -181,10 +185,29 @@ first_replies as (
             deadlines.case_id = events.case_id
             and deadlines.cycle_no = events.cycle_no
             and events.event_code in ('interim_reply', 'answered')
-    where deadlines.due_at is not null and deadlines.deadline_status <> 'undefined'
+    where
+        deadlines.first_reply_rule_code is null
+        and deadlines.due_at is not null
+        and deadlines.deadline_status <> 'undefined'
     group by
         deadlines.case_id, deadlines.cycle_no, deadlines.due_at, deadlines.as_of,
         deadlines.closed_at
+),
+
+late_first_replies as (
+    select
+        case_id,
+        first_reply_due_at as due_at,
+        'норма первого ответа' as evidence
+    from deadlines
+    where first_reply_status in ('late', 'overdue_open')
+    union all
+    select
+        case_id,
+        due_at,
+        'история обращения' as evidence
+    from first_words
+    where due_at < least(coalesce(replied_at, as_of), as_of)
 ),
 
 answers as (
@@ -249,11 +272,9 @@ found as (
     select
         case_id,
         'E1' as rule_code,
-        min(due_at) as flagged_at,
-        'история обращения' as evidence
-    from first_replies
-    where due_at < least(coalesce(replied_at, as_of), as_of)
-    group by case_id
+        due_at as flagged_at,
+        evidence
+    from late_first_replies
     union all
     select
         skeletons.case_id,
