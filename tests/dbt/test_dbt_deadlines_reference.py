@@ -78,11 +78,11 @@ def test_every_clock_equals_an_independent_computation(
         assert max(held) <= one.since, one
     wrong = differences(found, query)
     assert wrong == [], f"{len(wrong)} cells differ:\n" + "\n".join(wrong[:20])
-    # Rule E1 of communication errors: a post answered late, or not in time to this day.
+    # Rule E1 of communication errors: a post or comment answered late, or not in time to this day.
     flagged = query(
         "select region_code, source_code, native_id from marts.fct_communication_flags"
         " inner join marts.fct_appeals using (case_id, region_code)"
-        " where rule_code = 'E1' and case_kind = 'post'"
+        " where rule_code = 'E1' and case_kind in ('post', 'comment')"
     )
     assert set(flagged) == set().union(*found.cases["first_reply"].values())
     assert len(flagged) > 10
