@@ -186,6 +186,7 @@ class DeadlineRule(Dated):
     rollover: Literal["next", "previous", "none"] | None = None
     extension_max_days: Annotated[int, Field(ge=0)] | None = None
     case_priority: Literal["high"] | None = None
+    topic_code: Code | None = None
 
     @model_validator(mode="after")
     def _hours_count_from_the_minute(self) -> Self:

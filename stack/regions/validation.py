@@ -129,6 +129,7 @@ class Validation:
         blocks = seeds["blocks"].values("block_code")
         kinds = seeds["body_kinds"].values("body_kind_code")
         channels = seeds["channels"].values("channel_code")
+        topics = seeds["topics"].values("topic_code")
         roles = {row.role_code for _, row in self._rows("region_roles")}
         bodies = {row.body_code for _, row in self._rows("bodies")}
         for line, row in self._rows("region_blocks"):
@@ -141,6 +142,11 @@ class Validation:
         for line, row in self._rows("bodies"):
             self._must_be(line, "body_kind_code", row.body_kind_code, kinds)
             self._must_be(line, "block_code", row.block_code, blocks)
+        for line, row in self._rows("deadline_rules"):
+            self._must_be(line, "topic_code", row.topic_code, topics)
+        events = seeds["event_kinds"].values("event_code")
+        for line, row in self._rows("workload_norms"):
+            self._must_be(line, "event_code", row.event_code, events)
         for line, row in self._rows("region_roles"):
             for code in (row.block_codes or "").split("|"):
                 self._must_be(line, "block_codes", code or None, blocks)

@@ -289,6 +289,12 @@ def test_a_fault_in_a_row_for_every_region_is_told_of_each(copy: Path) -> None:
         assert (problem.row, problem.reason) == (row, "regime_code is empty")
 
 
+def test_a_term_of_a_topic_that_no_catalogue_holds_is_told(copy: Path) -> None:
+    row = change(copy / "deadline_rules.csv", "20_days,*,fz59,,migration_law", "20_days,*,fz59,,no")
+    (problem,) = validate(load_configuration(copy), "tambov", TODAY)
+    assert (problem.row, problem.reason) == (row, "topic_code 'no' is not known")
+
+
 @pytest.mark.parametrize(
     ("seed", "gone", "reason"),
     [

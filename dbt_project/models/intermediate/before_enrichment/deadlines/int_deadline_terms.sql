@@ -64,6 +64,7 @@ fitting as (
         rules.rollover,
         rules.extension_max_days,
         rules.priority,
+        rules.topic_code is not null as is_of_topic,
         rules.valid_from,
         rules.valid_to,
         case rules.start_event
@@ -81,7 +82,7 @@ fitting as (
             living.regime_code = rules.regime_code
             and rules.region_code in (living.region_code, '*')
             and (rules.channel_code is null or living.channel_code = rules.channel_code)
-            and rules.topic_code is null
+            and (rules.topic_code is null or living.topic_code = rules.topic_code)
             and (rules.case_priority is null or living.case_priority = rules.case_priority)
             and (rules.is_fast_track is null or living.is_fast_track = rules.is_fast_track)
     where
@@ -117,6 +118,7 @@ ruled as (
         is_internal asc,
         is_own_rule desc,
         priority desc,
+        is_of_topic desc,
         rule_code asc
 ),
 
