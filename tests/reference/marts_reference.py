@@ -67,6 +67,13 @@ def _seed(name: str) -> list[dict[str, str]]:
         return list(csv.DictReader(file))
 
 
+def holds(row: Mapping[str, str], day: date) -> bool:
+    """Whether a row of a seed is in force on a day."""
+    return row["valid_from"] <= day.isoformat() and (
+        not row["valid_to"] or day.isoformat() < row["valid_to"]
+    )
+
+
 def _moment(value: str | None) -> datetime | None:
     return datetime.fromisoformat(value) if value else None
 
