@@ -196,6 +196,22 @@ class DeadlineRule(Dated):
         return self
 
 
+class WorkloadNorm(Dated):
+    """Hours of one step of work; a region's row stands for the common one of the same step."""
+
+    step_code: Code
+    step_name: Text
+    event_code: Code
+    hours: Annotated[float, Field(ge=0)]
+    basis: Literal["T43", "region"]
+
+    @model_validator(mode="after")
+    def _a_region_approves_its_own(self) -> Self:
+        if self.region_code != "*" and self.basis != "region":
+            raise ValueError("basis: what a region approves is its own, 'region'")
+        return self
+
+
 class WorkSchedule(Dated):
     """Working hours that hour norms run on, where a body states none of its own."""
 
@@ -264,13 +280,15 @@ class Contract:
     """How a seed is judged.
 
     `key` tells two rows of one region apart on any day; `is_needed` seeds have a row in force in
-    every region; the rows of seeds that are not `is_compared` are each region's own.
+    every region; the rows of seeds that are not `is_compared` are each region's own. With
+    `is_overriding` a region's row stands for the one of every region (`*`) with the same key.
     """
 
     row: type[Row]
     key: tuple[str, ...]
     is_needed: bool = False
     is_compared: bool = True
+    is_overriding: bool = False
 
 
 CONTRACTS: dict[str, Contract] = {
@@ -289,6 +307,7 @@ CONTRACTS: dict[str, Contract] = {
     "rating_dimensions": Contract(RatingDimension, ("dimension_code",), is_needed=True),
     "deadline_rules": Contract(DeadlineRule, ("rule_code",), is_needed=True),
     "work_schedules": Contract(WorkSchedule, ()),
+    "workload_norms": Contract(WorkloadNorm, ("step_code",), is_overriding=True),
     "rating_settings": Contract(RatingSetting, ()),
     "owed_reports": Contract(OwedReport, ("report_code",)),
     "bodies": Contract(Body, ("body_code",), is_needed=True, is_compared=False),

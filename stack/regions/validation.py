@@ -99,8 +99,9 @@ class Validation:
             return
         held = defaultdict(list)
         for line, row in rows:
-            held[tuple(line.cells[column] for column in contract.key)].append((line, row))
-        for key, same in held.items():
+            whose = line.region if contract.is_overriding else ""
+            held[whose, *(line.cells[column] for column in contract.key)].append((line, row))
+        for (_, *key), same in held.items():
             same.sort(key=lambda pair: pair[1].valid_from or date.min)
             for (earlier, before), (line, row) in pairwise(same):
                 if before.valid_to is None or before.valid_to > (row.valid_from or date.min):
