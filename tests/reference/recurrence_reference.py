@@ -185,7 +185,7 @@ class Recurrence:
     # -- 5.4 ------------------------------------------------------------------------------------
 
     def _copies(self) -> dict[CaseKey, CaseKey]:
-        """The same text of the same person before the answer or the term: a duplicate."""
+        """The same text of the same person before any of its cases was answered: a duplicate."""
         found: dict[CaseKey, CaseKey] = {}
         by_text: dict[tuple[Any, ...], list[Filed]] = defaultdict(list)
         for case in self.filed:
@@ -193,10 +193,10 @@ class Recurrence:
                 by_text[case.region, case.person, case.letters].append(case)
         for cases in by_text.values():
             cases.sort(key=lambda case: case.received)
+            answers = [answer for case in cases if (answer := self._first_answer(case))]
             for number, later in enumerate(cases):
                 for earlier in cases[:number]:
-                    ends = [c for c in (self._first_answer(earlier), earlier.cycles[0].due) if c]
-                    if not ends or later.received <= min(ends):
+                    if not any(earlier.received <= end < later.received for end in answers):
                         found.setdefault(later.key, earlier.key)
                         break
         return found
