@@ -35,6 +35,11 @@ TIMES = {
     "checked_reply": ("checked_at",),
 }
 
+# From this day on an appeal under 59-ФЗ comes by identified systems alone, and not by e-mail
+# (547-ФЗ of 28.12.2024; domain 2.1). The words are those of the registers.
+NO_EMAIL_SINCE = "2025-03-30"
+EMAIL_CHANNEL = "электронн[а-я]* +(почт|адрес)|эл[.] *(почт|адрес)|e-?mail"
+
 QUARANTINE_SHARE = 0.02
 OPEN_ATTEMPT_HOURS = 6
 # How long a new column of a source is news, and how many characters of names are shown.
@@ -274,6 +279,8 @@ def table_checks(source: SourceTable) -> list[Check]:
                 relation=place,
             )
         )
+    if source.role == "case":
+        checks.append(_no_late_email(source))
     checks.append(
         Check(
             code="raw_values_complete",
@@ -289,6 +296,45 @@ def table_checks(source: SourceTable) -> list[Check]:
         )
     )
     return checks
+
+
+def _no_late_email(source: SourceTable) -> Check:
+    """Appeals under 59-ФЗ that came by e-mail when the law no longer knew it: told, and kept."""
+    return Check(
+        code="raw_email_after_ban",
+        severity=Severity.FINDING,
+        title="С 30.03.2025 обращения по 59-ФЗ не приходят по электронной почте",
+        meaning="С этого дня электронное обращение подаётся через системы с идентификацией "
+        "заявителя (547-ФЗ; п. 2.1 описания). Электронное письмо либо не обращение, либо записано "
+        "не с тем видом доставки; запись учтена, как её дал источник.",
+        action="Передайте номера владельцу реестра: исправить вид доставки или объяснить автору, "
+        "как подать обращение.",
+        column="record",
+        # What the newest version of a record says.
+        rows=f"""
+            select
+                sample_id,
+                label,
+                group_label,
+                is_unexpected
+            from (
+                select distinct on (record_key)
+                    raw_id::text as sample_id,
+                    'запись ' || native_id as label,
+                    coalesce(region_code, '—') as group_label,
+                    is_deleted,
+                    coalesce(
+                        record ->> 'channel' ~* {literal(EMAIL_CHANNEL)}
+                        and left(record ->> 'received_at', 10) >= {literal(NO_EMAIL_SINCE)}, false
+                    ) as is_unexpected
+                from {{batch}}
+                where record ->> 'is_59fz' = 'true' or record ->> 'regime' ~ '59'
+                order by record_key, raw_id desc
+            ) as newest
+            where not is_deleted
+        """,  # noqa: S608
+        relation=source.relation,
+    )
 
 
 def load_checks() -> list[Check]:

@@ -186,12 +186,29 @@ class DeadlineRule(Dated):
     rollover: Literal["next", "previous", "none"] | None = None
     extension_max_days: Annotated[int, Field(ge=0)] | None = None
     case_priority: Literal["high"] | None = None
+    topic_code: Code | None = None
 
     @model_validator(mode="after")
     def _hours_count_from_the_minute(self) -> Self:
         in_hours = self.unit in ("hour", "clock_hour")
         if in_hours != (self.count_from == "moment"):
             raise ValueError("hours count from the moment, days from the day or the next_day")
+        return self
+
+
+class WorkloadNorm(Dated):
+    """Hours of one step of work; a region's row stands for the common one of the same step."""
+
+    step_code: Code
+    step_name: Text
+    event_code: Code
+    hours: Annotated[float, Field(ge=0)]
+    basis: Literal["T43", "region"]
+
+    @model_validator(mode="after")
+    def _a_region_approves_its_own(self) -> Self:
+        if self.region_code != "*" and self.basis != "region":
+            raise ValueError("basis: what a region approves is its own, 'region'")
         return self
 
 
@@ -263,13 +280,15 @@ class Contract:
     """How a seed is judged.
 
     `key` tells two rows of one region apart on any day; `is_needed` seeds have a row in force in
-    every region; the rows of seeds that are not `is_compared` are each region's own.
+    every region; the rows of seeds that are not `is_compared` are each region's own. With
+    `is_overriding` a region's row stands for the one of every region (`*`) with the same key.
     """
 
     row: type[Row]
     key: tuple[str, ...]
     is_needed: bool = False
     is_compared: bool = True
+    is_overriding: bool = False
 
 
 CONTRACTS: dict[str, Contract] = {
@@ -288,6 +307,7 @@ CONTRACTS: dict[str, Contract] = {
     "rating_dimensions": Contract(RatingDimension, ("dimension_code",), is_needed=True),
     "deadline_rules": Contract(DeadlineRule, ("rule_code",), is_needed=True),
     "work_schedules": Contract(WorkSchedule, ()),
+    "workload_norms": Contract(WorkloadNorm, ("step_code",), is_overriding=True),
     "rating_settings": Contract(RatingSetting, ()),
     "owed_reports": Contract(OwedReport, ("report_code",)),
     "bodies": Contract(Body, ("body_code",), is_needed=True, is_compared=False),

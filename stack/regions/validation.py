@@ -99,8 +99,9 @@ class Validation:
             return
         held = defaultdict(list)
         for line, row in rows:
-            held[tuple(line.cells[column] for column in contract.key)].append((line, row))
-        for key, same in held.items():
+            whose = line.region if contract.is_overriding else ""
+            held[whose, *(line.cells[column] for column in contract.key)].append((line, row))
+        for (_, *key), same in held.items():
             same.sort(key=lambda pair: pair[1].valid_from or date.min)
             for (earlier, before), (line, row) in pairwise(same):
                 if before.valid_to is None or before.valid_to > (row.valid_from or date.min):
@@ -129,6 +130,7 @@ class Validation:
         blocks = seeds["blocks"].values("block_code")
         kinds = seeds["body_kinds"].values("body_kind_code")
         channels = seeds["channels"].values("channel_code")
+        topics = seeds["topics"].values("topic_code")
         roles = {row.role_code for _, row in self._rows("region_roles")}
         bodies = {row.body_code for _, row in self._rows("bodies")}
         for line, row in self._rows("region_blocks"):
@@ -141,6 +143,11 @@ class Validation:
         for line, row in self._rows("bodies"):
             self._must_be(line, "body_kind_code", row.body_kind_code, kinds)
             self._must_be(line, "block_code", row.block_code, blocks)
+        for line, row in self._rows("deadline_rules"):
+            self._must_be(line, "topic_code", row.topic_code, topics)
+        events = seeds["event_kinds"].values("event_code")
+        for line, row in self._rows("workload_norms"):
+            self._must_be(line, "event_code", row.event_code, events)
         for line, row in self._rows("region_roles"):
             for code in (row.block_codes or "").split("|"):
                 self._must_be(line, "block_codes", code or None, blocks)

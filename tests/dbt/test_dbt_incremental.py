@@ -285,16 +285,19 @@ def two_weeks(
     build()
     assert families.repeated(query) == {*FIRST_CHANGES, *LATER_CHANGES}
     assert families.is_duplicate(query)
+    assert families.rule(query) == "fz59_30_days"
     assert families.recurs(query)
     ledger.land(families.changed_rows(FIRST_CHANGES) + families.message(OTHER_TEXT))
     build()
     assert families.repeated(query) == {*LATER_CHANGES}
     assert not families.is_duplicate(query)
+    assert families.rule(query) == "fz59_migration_20_days"
     ledger.land(families.changed_rows(LATER_CHANGES) + families.message(TEXT))
     moment(DAYS + 1)
     build()
     assert families.repeated(query) == set()
     assert families.is_duplicate(query)
+    assert families.rule(query) == "fz59_30_days"
     assert not families.recurs(query)
     # Nobody waits for what a case was, an erased one least of all.
     assert set(past_rows(query).values()) == {0}
@@ -350,9 +353,13 @@ COPY = {"text": "Один и тот же текст об одном и том ж
 LATER_CHANGES: dict[str, Change] = {
     "copied": (1, {"received_at": "2026-01-12T12:00:00+03:00", **COPY}),
 }
-# A register has the text of a message as well, until the message is rewritten, and then again.
+# A register has the text of a message as well, until the message is rewritten, and then again. The
+# other text is on a topic that has a term of its own.
 TEXT = {"text": "Этот текст в одну неделю пришёл и в сообщении, и в реестре обращений"}
-OTHER_TEXT = {"text": "Этот текст переписан так, что в реестре обращений его больше нет"}
+OTHER_TEXT = {
+    "text": "Этот текст переписан так, что в реестре обращений его больше нет",
+    "topic": "Нарушение миграционного законодательства",
+}
 
 
 @dataclass
@@ -392,7 +399,7 @@ class Families:
     def message(self, text: dict[str, Any]) -> list[Row]:
         """A message of nobody's, with a text of its own."""
         collected = RawRows()
-        self._add(collected, "message", 0, {"applicant_key": None, **text})
+        self._add(collected, "message", 0, {"applicant_key": None, "is_59fz": True, **text})
         return collected.rows
 
     def registered(self) -> list[Row]:
@@ -443,6 +450,14 @@ class Families:
                 " where r.is_current and m.native_id ~ '^[a-z_]+-0$'"
             )
         }
+
+    @staticmethod
+    def rule(query: Query) -> str:
+        """By which rule the message is to be answered."""
+        [(code,)] = query(
+            "select rule_code from intermediate.int_deadlines where native_id = 'message-0'"
+        )
+        return str(code)
 
     @staticmethod
     def is_duplicate(query: Query) -> bool:

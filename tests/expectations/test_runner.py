@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from datetime import UTC, datetime
 
@@ -91,6 +92,11 @@ BREAKS: dict[tuple[Stage, str], Break] = {
     (Stage.RAW, "raw_values_complete"): raw(
         "update raw.pos_messages set record = record || "
         """'{"incomplete_dates": ["closed_at"]}' where native_id = '2'"""
+    ),
+    (Stage.RAW, "raw_email_after_ban"): raw(
+        "update raw.pos_messages set record = record || "
+        """'{"channel": "Электронная почта", "is_59fz": true,"""
+        """ "received_at": "2025-03-30T00:00:00+03:00"}' where native_id = '2'"""
     ),
     (Stage.RAW, "load_columns"): raw(
         "insert into ops.loads (run_id, source_code, entity, region_code, started_at,"
@@ -274,6 +280,25 @@ def test_a_check_fires_when_its_promise_is_broken(line: Line, stage: Stage, code
     assert fired[0].sample_ids
     severity = catalogue()[stage][code].severity
     assert check_run.outcome == "critical" or severity is Severity.FINDING
+
+
+@pytest.mark.parametrize(
+    ("channel", "received", "is_59fz", "is_found"),
+    [
+        ("Электронная почта", "2025-03-30T00:00:00+03:00", True, True),
+        ("Электронная почта", "2025-03-29T23:59:59+03:00", True, False),
+        ("по эл. почте", "2026-01-10", True, True),
+        ("E-mail", "2026-01-10", True, True),
+        ("Почта", "2026-01-10", True, False),
+        ("Электронная почта", "2026-01-10", False, False),
+    ],
+)
+def test_an_appeal_by_email_is_told_from_the_day_on_which_the_law_ended_it(
+    line: Line, channel: str, received: str, is_59fz: bool, is_found: bool
+) -> None:
+    record = json.dumps({"channel": channel, "received_at": received, "is_59fz": is_59fz})
+    line.owner(f"update raw.pos_messages set record = record || '{record}' where native_id = '2'")
+    assert failed(check(line, Stage.RAW)) == ({"raw_email_after_ban"} if is_found else set())
 
 
 def test_every_check_has_a_break_that_proves_it() -> None:

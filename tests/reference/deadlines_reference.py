@@ -152,6 +152,12 @@ class Steps:
         self.calendar = Calendar()
         self.hours = default_hours()
         self.rules = [row for row in _rows("deadline_rules") if row["is_active"] == "true"]
+        self.topics = {
+            (row["source_code"], row["label"]): row["topic_code"]
+            for name in ("label_blocks", "topic_catalog")
+            for row in _rows(name)
+            if row["label_kind"] == "topic"
+        }
         self.replies: dict[CaseKey, datetime] = {}
         for record in reference.records:
             if record["source_code"] != "vk" or record["is_case"] or not record["parent_native_id"]:
@@ -172,20 +178,23 @@ class Steps:
     def rule(
         self, case: Mapping[str, Any], regime: str, kind: str, basis: str, day: date
     ) -> dict[str, str] | None:
+        topic = self.topics.get((case["source_code"], case["topic"])) or ""
         fitting = [
             row
             for row in self.rules
             if row["regime_code"] == regime
             and row["reply_kind"] == kind
             and (row["basis"] == "internal") == (basis == "internal")
-            and not row["topic_code"]
+            and row["topic_code"] in ("", topic)
             and not row["case_priority"]
             and row["channel_code"] in ("", CHANNELS[case["source_code"]])
             and row["is_fast_track"] in ("", str(case["is_fast_track"]).lower())
             and row["valid_from"] <= day.isoformat()
             and (not row["valid_to"] or day.isoformat() < row["valid_to"])
         ]
-        return max(fitting, key=lambda row: int(row["priority"]), default=None)
+        return max(
+            fitting, key=lambda row: (int(row["priority"]), bool(row["topic_code"])), default=None
+        )
 
     def _end(self, region: str, day: date) -> datetime:
         last = datetime.combine(day, time(23, 59, 59, 999999))

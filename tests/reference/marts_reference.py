@@ -67,6 +67,13 @@ def _seed(name: str) -> list[dict[str, str]]:
         return list(csv.DictReader(file))
 
 
+def holds(row: Mapping[str, str], day: date) -> bool:
+    """Whether a row of a seed is in force on a day."""
+    return row["valid_from"] <= day.isoformat() and (
+        not row["valid_to"] or day.isoformat() < row["valid_to"]
+    )
+
+
 def _moment(value: str | None) -> datetime | None:
     return datetime.fromisoformat(value) if value else None
 
@@ -88,6 +95,8 @@ class Reference:
         self.zones = {r["region_code"]: ZoneInfo(r["time_zone"]) for r in _seed("regions")}
         self.names = {r["body_code"]: r["body_name"] for r in _seed("bodies")}
         self.kinds = {r["body_code"]: r["body_kind_code"] for r in _seed("bodies")}
+        self.norms = _seed("workload_norms")
+        self.regimes = _seed("regimes")
         self.records = list(_lines(truth / "cases.jsonl"))
         every = [case for case in self.records if not case["is_bad"]]
         # What was merged into another case, deleted or written by a body itself has no row.
@@ -188,13 +197,6 @@ class Reference:
 
     def workload(self) -> dict[tuple[str, str, date], dict[str, Any]]:
         """DOMAIN 5.8: flow, backlog and occupancy by week and block."""
-        norms = {
-            event: sum(
-                float(r["hours"]) for r in _seed("workload_norms") if r["event_code"] == event
-            )
-            for event in {r["event_code"] for r in _seed("workload_norms")}
-        }
-        weights = {r["regime_code"]: float(r["complexity"]) for r in _seed("regimes")}
         flow: dict[tuple[str, str, date], Counter[str]] = defaultdict(Counter)
         for cycle in self.cycles:
             region = cycle.key[0]
@@ -207,10 +209,10 @@ class Reference:
                 flow[region, block, closed]["closures"] += 1
                 flow[region, block, closed]["waiting"] -= not cycle.is_excluded
         hours: dict[tuple[str, str, date], float] = defaultdict(float)
-        for region, block, moment, event, regime in self._work():
+        for region, block, moment, event, weight in self._work():
             day = self._local(region, moment).date()
             monday = day - timedelta(days=day.weekday())
-            hours[region, block, monday] += norms.get(event, 0) * weights[regime]
+            hours[region, block, monday] += self.norm_hours(region, event, day) * weight
         capacity: dict[tuple[str, str, date], float] = defaultdict(float)
         for row in self.rosters:
             monday = date.fromisoformat(row["week_start"])
@@ -249,10 +251,27 @@ class Reference:
                     monday += timedelta(7)
         return rows
 
-    def _work(self) -> Iterator[tuple[str, str, datetime, str, str]]:
-        """Steps of work: events of the history; elsewhere receipt and answer."""
+    def norm_hours(self, region: str, event: str, day: date) -> float:
+        """Hours of an event on a day: its steps' norms, the region's own before the common one."""
+        steps: dict[str, dict[str, float]] = defaultdict(dict)
+        for row in self.norms:
+            is_here = row["event_code"] == event and row["region_code"] in (region, "*")
+            if is_here and holds(row, day):
+                steps[row["step_code"]][row["region_code"]] = float(row["hours"])
+        return sum(hours.get(region, hours.get("*", 0)) for hours in steps.values())
+
+    def complexity(self, regime: str | None, day: date) -> float:
+        """What a case weighs: the complexity of its regime on the day on which it came."""
+        fitting = [r for r in self.regimes if r["regime_code"] == regime and holds(r, day)]
+        return float(fitting[0]["complexity"]) if fitting else 1
+
+    def _work(self) -> Iterator[tuple[str, str, datetime, str, float]]:
+        """Steps of work with their weight: events of the history; elsewhere receipt and answer."""
         for key, case in self.cases.items():
             block, _, regime = self.attributes[key]
+            received = _moment(case["received_at"])
+            assert received is not None
+            weight = self.complexity(regime, self._local(key[0], received).date())
             if key[1] == "pos":
                 steps = [(e["at"], e["event"]) for e in self.events[key]]
             else:
@@ -260,7 +279,7 @@ class Reference:
                 steps += [(_moment(c["closed_at"]), "answered") for c in case["cycles"]]
             for moment, event in steps:
                 if moment is not None and moment <= self.as_of:
-                    yield key[0], block, moment, event, regime or ""
+                    yield key[0], block, moment, event, weight
 
     def ratings(self) -> tuple[dict[tuple[Any, ...], Any], dict[tuple[Any, ...], Any]]:
         """DOMAIN 5.2 and 5.3: dimensions and the rating of month and quarter."""

@@ -13,12 +13,13 @@ import math
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from datetime import date, datetime, timedelta
+from datetime import date, datetime, time, timedelta
 from pathlib import Path
 from random import Random
 from statistics import median
 from typing import Any
 
+from tests.reference.deadlines_reference import Calendar
 from tests.reference.marts_reference import (
     CHANNELS,
     PRIOR_WEIGHT,
@@ -27,6 +28,7 @@ from tests.reference.marts_reference import (
     Cycle,
     Query,
     Reference,
+    holds,
     wilson,
 )
 
@@ -116,7 +118,13 @@ class Recurrence:
             if r["label_kind"] == "topic"
         }
         self.fast_topics = {r["topic_code"] for r in _seed("fast_track_topics")}
-        self.fast_rules = [r for r in _seed("deadline_rules") if r["is_fast_track"] == "true"]
+        self.calendar = Calendar()
+        self.fast_rules = [
+            r
+            for r in _seed("deadline_rules")
+            if (r["is_fast_track"], r["is_active"], r["reply_kind"], r["basis"])
+            == ("true", "true", "final", "legal")
+        ]
         solved = {r["resolution_code"] for r in _seed("resolutions") if r["is_solved"] == "true"}
         self.solved_labels = {
             (r["source_code"], r["label"])
@@ -177,7 +185,7 @@ class Recurrence:
     # -- 5.4 ------------------------------------------------------------------------------------
 
     def _copies(self) -> dict[CaseKey, CaseKey]:
-        """The same text of the same person before the answer or the term: a duplicate."""
+        """The same text of the same person before any of its cases was answered: a duplicate."""
         found: dict[CaseKey, CaseKey] = {}
         by_text: dict[tuple[Any, ...], list[Filed]] = defaultdict(list)
         for case in self.filed:
@@ -185,10 +193,10 @@ class Recurrence:
                 by_text[case.region, case.person, case.letters].append(case)
         for cases in by_text.values():
             cases.sort(key=lambda case: case.received)
+            answers = [answer for case in cases if (answer := self._first_answer(case))]
             for number, later in enumerate(cases):
                 for earlier in cases[:number]:
-                    ends = [c for c in (self._first_answer(earlier), earlier.cycles[0].due) if c]
-                    if not ends or later.received <= min(ends):
+                    if not any(earlier.received <= end < later.received for end in answers):
                         found.setdefault(later.key, earlier.key)
                         break
         return found
@@ -473,17 +481,29 @@ class Recurrence:
 
     # -- 5.7 ------------------------------------------------------------------------------------
 
+    def _fast_norm(self, case: Filed) -> dict[str, str] | None:
+        """The fast norm in force on the day on which the case was filed."""
+        return next(
+            (r for r in self.fast_rules if r["regime_code"] == case.regime and holds(r, case.day)),
+            None,
+        )
+
+    def _fast_due(self, case: Filed, cycle: Cycle, norm: Mapping[str, str]) -> datetime:
+        """The end of the last day of a handling by that norm, whenever the handling began."""
+        assert (norm["unit"], norm["start_event"]) == ("calendar_day", "received")
+        days = int(norm["duration"]) - (norm["count_from"] == "day")
+        start = self._local(case.region, cycle.opened).date()
+        last = self.calendar.rolled(start + timedelta(days), norm["rollover"])
+        end = datetime.combine(last, time(23, 59, 59, 999999))
+        return end.replace(tzinfo=self.reference.zones[case.region])
+
     def fast_track(self) -> dict[tuple[Any, ...], Row]:
         rows: dict[tuple[Any, ...], Row] = defaultdict(
             lambda: {"counts": Counter(), "missed": set(), "late": set()}
         )
         for case in self.filed:
-            has_norm = any(
-                rule["regime_code"] == case.regime
-                and rule["valid_from"] <= case.day.isoformat()
-                and (not rule["valid_to"] or case.day.isoformat() < rule["valid_to"])
-                for rule in self.fast_rules
-            )
+            norm = self._fast_norm(case)
+            has_norm = norm is not None
             is_eligible = has_norm and case.topic in self.fast_topics
             at = (case.region, case.block)
             row = rows[(_month(case.day), *at, case.body, case.municipality, case.channel)]
@@ -495,16 +515,21 @@ class Recurrence:
             if is_eligible and not case.is_fast:
                 counts["missed_cases"] += 1
                 row["missed"].add(case.key)
-            if not case.is_fast or not has_norm:
+            if not case.is_fast or norm is None:
                 continue
             for cycle in case.cycles:
-                if cycle.is_excluded or cycle.due is None or cycle.due > self.as_of:
+                if cycle.is_excluded or cycle.due is None:
                     continue
-                month = _month(self._local(case.region, cycle.due).date())
+                due = self._fast_due(case, cycle, norm)
+                if due > self.as_of:
+                    continue
+                month = _month(self._local(case.region, due).date())
                 row = rows[(month, *at, cycle.body, case.municipality, case.channel)]
                 row["counts"]["due_cycles"] += 1
-                row["counts"][cycle.status] += 1
-                if cycle.status != "on_time":
+                late = "overdue_open" if cycle.closed is None else "late"
+                is_kept = cycle.closed is not None and cycle.closed <= due
+                row["counts"]["on_time" if is_kept else late] += 1
+                if not is_kept:
                     row["late"].add(case.key)
         return {
             key: {

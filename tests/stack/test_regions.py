@@ -289,6 +289,26 @@ def test_a_fault_in_a_row_for_every_region_is_told_of_each(copy: Path) -> None:
         assert (problem.row, problem.reason) == (row, "regime_code is empty")
 
 
+def test_a_term_of_a_topic_that_no_catalogue_holds_is_told(copy: Path) -> None:
+    row = change(copy / "deadline_rules.csv", "20_days,*,fz59,,migration_law", "20_days,*,fz59,,no")
+    (problem,) = validate(load_configuration(copy), "tambov", TODAY)
+    assert (problem.row, problem.reason) == (row, "topic_code 'no' is not known")
+
+
+def test_a_norm_of_a_region_stands_beside_the_common_one_of_its_step(copy: Path) -> None:
+    path = copy / "workload_norms.csv"
+    own = "tambov,reply,Подготовка ответа,answered,{},region,{},,п. 1\n"
+    common = path.read_text(encoding="utf-8")
+    path.write_text(common + own.format("2.5", "2026-01-01"), encoding="utf-8")
+    assert validate(load_configuration(copy), "tambov", TODAY) == []
+    path.write_text(
+        common + own.format("2.5", "2026-01-01") + own.format("3", "2026-06-01"), encoding="utf-8"
+    )
+    (problem,) = validate(load_configuration(copy), "tambov", TODAY)
+    assert "reply is in force twice" in problem.reason
+    assert validate(load_configuration(copy), "pskov", TODAY) == []
+
+
 @pytest.mark.parametrize(
     ("seed", "gone", "reason"),
     [

@@ -32,12 +32,23 @@ with cases as (
         received_body_key,
         shows_replies,
         channel_code,
-        case_priority
+        case_priority,
+        topic_key
     from {{ ref('int_case_records') }}
     where
         not is_by_body
         and kind in ('appeal', 'request', 'post', 'comment')
         and {{ is_redone('case_id') }}
+),
+
+-- A rule may be of one topic of the catalogue.
+labels as (
+    select
+        source_code,
+        label_key,
+        topic_code
+    from {{ ref('int_label_blocks') }}
+    where label_kind = 'topic' and topic_code is not null
 ),
 
 events as (
@@ -157,10 +168,13 @@ select
     cases.shows_replies,
     cases.channel_code,
     cases.case_priority,
+    labels.topic_code,
     case when spans.is_first_cycle then cases.received_body_key else cases.body_key end
         as receiving_body_key
 from spans
 inner join cases on spans.case_id = cases.case_id
+left join labels
+    on cases.source_code = labels.source_code and cases.topic_key = labels.label_key
 left join thread_replies
     on
         cases.source_code = thread_replies.source_code

@@ -1,12 +1,13 @@
 {{ config(materialized='view') }}
--- Regimes of handling, with the complexity that weighs the work.
+-- Regimes of handling, with the complexity that weighs the work, by the days on which it holds.
 with regimes as (
     select * from {{ ref('regimes') }}
-    where valid_to is null
 )
 
 select
     regime_code,
     regime_name,
-    complexity
+    complexity,
+    valid_from,
+    valid_to
 from regimes

@@ -220,7 +220,9 @@ step_terms as (
         max(rule_code) filter (where reply_kind = 'registration') as registration_rule_code,
         max(due_at) filter (where reply_kind = 'registration') as registration_due_at,
         max(rule_code) filter (where reply_kind = 'forwarding') as forwarding_rule_code,
-        max(due_at) filter (where reply_kind = 'forwarding') as forwarding_due_at
+        max(due_at) filter (where reply_kind = 'forwarding') as forwarding_due_at,
+        -- No step: when a fast answer is due by the norm of the day of filing (DOMAIN 5.7).
+        max(due_at) filter (where reply_kind = 'fast_track') as fast_track_due_at
     from terms
     where reply_kind <> 'final' and not is_internal
     group by case_id, cycle_no
@@ -285,6 +287,7 @@ termed as (
         case when living.forwarded_at <= living.as_of then step_terms.forwarding_due_at end
             as forwarding_due_at,
         case when living.forwarded_at <= living.as_of then living.forwarded_at end as forwarded_at,
+        step_terms.fast_track_due_at,
         living.excluded_at,
         living.received_at,
         living.forwarded_at as ever_forwarded_at
@@ -555,6 +558,7 @@ select
     judged.forwarding_due_at,
     judged.forwarding_status,
     charged_bodies.forwarding_body_code,
+    judged.fast_track_due_at,
     -- the next moment at which any of this is told anew
     least(
         case when judged.received_at >= judged.as_of then judged.received_at end,
@@ -564,6 +568,7 @@ select
         case when judged.due_at >= judged.as_of then judged.due_at end,
         case when judged.original_due_at >= judged.as_of then judged.original_due_at end,
         case when judged.internal_due_at >= judged.as_of then judged.internal_due_at end,
+        case when judged.fast_track_due_at >= judged.as_of then judged.fast_track_due_at end,
         case when judged.first_reply_due_at >= judged.as_of then judged.first_reply_due_at end,
         case when judged.first_reply_at >= judged.as_of then judged.first_reply_at end,
         case when judged.registration_due_at >= judged.as_of then judged.registration_due_at end,

@@ -18,7 +18,8 @@ with appeals as (
         case_id,
         region_code,
         block_code,
-        regime_code
+        regime_code,
+        received_date
     from {{ ref('fct_appeals') }}
     where not is_deleted and {{ is_redone('case_id') }}
 ),
@@ -108,6 +109,23 @@ stretches as (
         and (states.next_date is null or states.first_date < states.next_date)
 ),
 
+-- Hours are those of the day of the event; what a case weighs is settled when it comes.
+worked as (
+    select
+        events.case_id,
+        events.event_code,
+        appeals.region_code,
+        appeals.regime_code,
+        (events.occurred_at at time zone regions.time_zone)::date as activity_date,
+        coalesce(
+            appeals.received_date, (events.occurred_at at time zone regions.time_zone)::date
+        ) as received_date
+    from events
+    inner join appeals on events.case_id = appeals.case_id
+    inner join regions on appeals.region_code = regions.region_code
+    where events.occurred_at <= regions.as_of
+),
+
 steps as (
     select
         spans.case_id,
@@ -138,17 +156,21 @@ steps as (
     where ends.activity_date is not null
     union all
     select
-        events.case_id,
-        (events.occurred_at at time zone regions.time_zone)::date as activity_date,
+        worked.case_id,
+        worked.activity_date,
         'worked' as step_code,
         1 as step_count,
         event_hours.norm_hours * coalesce(regimes.complexity, 1) as work_hours
-    from events
-    inner join appeals on events.case_id = appeals.case_id
-    inner join regions on appeals.region_code = regions.region_code
-    inner join event_hours on events.event_code = event_hours.event_code
-    left join regimes on appeals.regime_code = regimes.regime_code
-    where events.occurred_at <= regions.as_of
+    from worked
+    inner join event_hours
+        on
+            worked.region_code = event_hours.region_code
+            and worked.event_code = event_hours.event_code
+            and {{ in_force('event_hours', 'worked.activity_date') }}
+    left join regimes
+        on
+            worked.regime_code = regimes.regime_code
+            and {{ in_force('regimes', 'worked.received_date') }}
 ),
 
 days as (

@@ -11,7 +11,8 @@
 ) }}
 -- What the fast track is measured by (DOMAIN 5.7): every case in the month in which it was filed, and
 -- every handling under a fast norm in the month in which that norm ended. The norm is the one of the
--- day of filing, without extensions: a fast track that was prolonged is none.
+-- day of filing, also where the case was returned later, and without extensions: a fast track that was
+-- prolonged is none.
 with filed as (
     select * from {{ ref('int_case_filings') }}
     where is_current and {{ is_redone('case_id') }}
@@ -21,6 +22,7 @@ cases as (
     select
         case_id,
         regime_code,
+        channel_code,
         is_fast_track
     from {{ ref('int_case_records') }}
     where {{ is_redone('case_id') }}
@@ -29,6 +31,7 @@ cases as (
 attributes as (
     select
         case_id,
+        topic_code,
         is_fast_track_eligible
     from {{ ref('int_case_attributes') }}
     where {{ is_redone('case_id') }}
@@ -36,7 +39,11 @@ attributes as (
 
 rules as (
     select * from {{ ref('deadline_rules') }}
-    where is_fast_track
+    where
+        is_fast_track
+        and reply_kind = 'final'
+        and basis <> 'internal'
+        and coalesce(is_active, true)
 ),
 
 deadlines as (
@@ -44,7 +51,7 @@ deadlines as (
     where
         exclusion_code is null
         and coalesce(is_opened, true)
-        and original_due_at <= as_of
+        and fast_track_due_at <= as_of
         and not (is_closed and closed_at is null)
         and {{ is_redone('case_id') }}
 ),
@@ -54,15 +61,14 @@ with_norm as (
     select distinct filed.case_id
     from filed
     inner join cases on filed.case_id = cases.case_id
+    inner join attributes on filed.case_id = attributes.case_id
     inner join rules
         on
             cases.regime_code = rules.regime_code
             and rules.region_code in (filed.region_code, '*')
+            and (rules.channel_code is null or cases.channel_code = rules.channel_code)
+            and (rules.topic_code is null or attributes.topic_code = rules.topic_code)
             and {{ in_force('rules', 'filed.received_date') }}
-),
-
-fast_rules as (
-    select distinct rule_code from rules
 )
 
 select
@@ -89,7 +95,7 @@ select
     filed.case_id,
     deadlines.cycle_no,
     filed.region_code,
-    date_trunc('month', deadlines.original_due_at at time zone filed.time_zone)::date as month_date,
+    date_trunc('month', deadlines.fast_track_due_at at time zone filed.time_zone)::date as month_date,
     filed.block_code,
     deadlines.body_code,
     filed.municipality_code,
@@ -98,12 +104,11 @@ select
     attributes.is_fast_track_eligible and with_norm.case_id is not null as is_eligible,
     with_norm.case_id is not null as has_fast_norm,
     case
-        when deadlines.closed_at <= deadlines.original_due_at then 'on_time'
+        when deadlines.closed_at <= deadlines.fast_track_due_at then 'on_time'
         when deadlines.closed_at <= deadlines.as_of then 'late'
         else 'overdue_open'
     end as deadline_status
 from deadlines
-inner join fast_rules on deadlines.rule_code = fast_rules.rule_code
 inner join filed on deadlines.case_id = filed.case_id
 inner join cases on filed.case_id = cases.case_id
 inner join attributes on filed.case_id = attributes.case_id

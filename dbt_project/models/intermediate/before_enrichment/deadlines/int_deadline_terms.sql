@@ -6,7 +6,8 @@
     indexes=[{'columns': ['case_id', 'cycle_no']}],
 ) }}
 -- What is due of a cycle and when, before any extension: one row a cycle, kind of reply and whether
--- the term is the internal one. The rule is the one in force on the day on which the term began.
+-- the term is the internal one. The rule is the one in force on the day on which the term began; a
+-- fast norm is also told apart (`fast_track`), by the day of filing, whenever the handling began.
 with cycles as (
     select * from {{ ref('int_cycle_spans') }}
     where {{ is_redone('case_id') }}
@@ -17,9 +18,22 @@ ledger as (
     where case_id is not null
 ),
 
-rules as (
+active_rules as (
     select * from {{ ref('deadline_rules') }}
     where coalesce(is_active, true)
+),
+
+rules as (
+    select
+        *,
+        reply_kind as term_kind
+    from active_rules
+    union all
+    select
+        *,
+        'fast_track' as term_kind
+    from active_rules
+    where is_fast_track and reply_kind = 'final' and basis <> 'internal'
 ),
 
 calendar as (
@@ -54,9 +68,10 @@ fitting as (
         living.time_zone,
         living.calendar_code,
         living.receiving_body_key,
+        living.received_at,
         rules.region_code <> '*' as is_own_rule,
         rules.rule_code,
-        rules.reply_kind,
+        rules.term_kind as reply_kind,
         rules.basis = 'internal' as is_internal,
         rules.duration,
         rules.unit,
@@ -64,6 +79,7 @@ fitting as (
         rules.rollover,
         rules.extension_max_days,
         rules.priority,
+        rules.topic_code is not null as is_of_topic,
         rules.valid_from,
         rules.valid_to,
         case rules.start_event
@@ -81,12 +97,13 @@ fitting as (
             living.regime_code = rules.regime_code
             and rules.region_code in (living.region_code, '*')
             and (rules.channel_code is null or living.channel_code = rules.channel_code)
-            and rules.topic_code is null
+            and (rules.topic_code is null or living.topic_code = rules.topic_code)
             and (rules.case_priority is null or living.case_priority = rules.case_priority)
             and (rules.is_fast_track is null or living.is_fast_track = rules.is_fast_track)
     where
-        case rules.reply_kind
+        case rules.term_kind
             when 'final' then living.deadline_mode = 'rule'
+            when 'fast_track' then living.deadline_mode = 'rule'
             -- What was forwarded was so within some time; nobody has to forward.
             when 'forwarding' then living.forwarded_at is not null
             -- A case is registered once, however often it is reopened.
@@ -99,7 +116,11 @@ dated as (
     select
         *,
         (started_at at time zone time_zone)::date as start_date,
-        started_at at time zone time_zone as started_local_at
+        started_at at time zone time_zone as started_local_at,
+        (
+            coalesce(case when reply_kind = 'fast_track' then received_at end, started_at)
+            at time zone time_zone
+        )::date as ruled_date
     from fitting
     where started_at is not null
 ),
@@ -108,8 +129,8 @@ ruled as (
     select distinct on (case_id, cycle_no, reply_kind, is_internal) *
     from dated
     where
-        start_date >= valid_from
-        and (valid_to is null or start_date < valid_to)
+        ruled_date >= valid_from
+        and (valid_to is null or ruled_date < valid_to)
     order by
         case_id asc,
         cycle_no asc,
@@ -117,6 +138,7 @@ ruled as (
         is_internal asc,
         is_own_rule desc,
         priority desc,
+        is_of_topic desc,
         rule_code asc
 ),
 
