@@ -212,11 +212,9 @@ class Reference:
             monday = day - timedelta(days=day.weekday())
             hours[region, block, monday] += norms.get(event, 0) * weights[regime]
         capacity: dict[tuple[str, str, date], float] = defaultdict(float)
-        for row in self.rosters:
+        for row, hours_here in rostered_hours(self.rosters):
             monday = date.fromisoformat(row["week_start"])
-            capacity[row["region_code"], row["block_code"], monday] += (
-                row["hours"] * row["share"] * 0.85
-            )
+            capacity[row["region_code"], row["block_code"], monday] += hours_here * 0.85
         rows: dict[tuple[str, str, date], dict[str, Any]] = {}
         blocks = [r["block_code"] for r in _seed("blocks")]
         for region in sorted({key[0] for key in flow}):
@@ -381,6 +379,24 @@ class Reference:
 def _periods(day: date) -> tuple[tuple[str, date], tuple[str, date]]:
     quarter = date(day.year, 3 * ((day.month - 1) // 3) + 1, 1)
     return ("month", day.replace(day=1)), ("quarter", quarter)
+
+
+def rostered_hours(
+    rosters: Iterable[Mapping[str, Any]],
+) -> Iterator[tuple[Mapping[str, Any], float]]:
+    """Each row of the rosters with its hours in its block: a person's time is counted once."""
+    people: dict[tuple[str, str, str], list[Mapping[str, Any]]] = defaultdict(list)
+    for row in rosters:
+        people[row["region_code"], row["staff"], row["week_start"]].append(row)
+    for rows in people.values():
+        declared = sum(row["share"] for row in rows if row["share"] is not None)
+        silent = sum(row["share"] is None for row in rows)
+        for row in rows:
+            if row["share"] is None:
+                part = max(1 - declared, 0) / silent
+            else:
+                part = row["share"] / max(declared, 1)
+            yield row, row["hours"] * part
 
 
 def _points(ratio: float) -> float:
