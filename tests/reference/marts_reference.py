@@ -235,6 +235,7 @@ class Reference:
                     )
                     at_hand = capacity.get((region, block, monday), 0)
                     work = hours.get((region, block, monday), 0)
+                    staff = round(at_hand / 0.85 / 40, 4)
                     rows[region, block, monday] = {
                         "intake": week["intake"],
                         "reopened": week["reopened"],
@@ -243,6 +244,8 @@ class Reference:
                         "backlog_days": waiting / (recent / 28) if recent else None,
                         "work_hours": work,
                         "occupancy_share": work / at_hand if at_hand else None,
+                        "intake_per_fte": week["intake"] / staff if staff else None,
+                        "work_hours_per_fte": work / staff if staff else None,
                     }
                     monday += timedelta(7)
         return rows
@@ -476,6 +479,8 @@ def _workload_differences(marts: Marts, query: Query) -> Iterator[str]:
         "backlog_days": 0.051,
         "work_hours": 0.0051,
         "occupancy_share": 0.000051,
+        "intake_per_fte": 0.051,
+        "work_hours_per_fte": 0.0051,
     }
     rows = query(
         f"select region_code, block_code, week_start, {', '.join(tolerances)}"
