@@ -408,6 +408,31 @@
     {%- endif -%}
 {%- endmacro %}
 
+{#- Cases whose topic stands in another group now: one that the catalogue does not have goes by the
+    group that is met most often. Two ranges, because the index finds ranges. -#}
+{% macro note_regrouped_topics() -%}
+    {%- if execute and is_by_change() -%}
+    {%- set regrouped -%}
+        {%- for other in ['<', '>'] %}
+        select stored.case_id
+        from {{ ref('int_topics') }} as topics
+        cross join lateral (
+            select own.case_id
+            from {{ this }} as own
+            where
+                own.topic_code = topics.topic_code
+                and coalesce(own.topic_group, '') {{ other }} coalesce(topics.topic_group, '')
+            {{ looked_up() }}
+        ) as stored
+        {%- if not loop.last %}
+        union all
+        {%- endif %}
+        {%- endfor %}
+    {%- endset -%}
+    {{ note_cases(regrouped) }}
+    {%- endif -%}
+{%- endmacro %}
+
 {#- What operators decided about a case, as one value: another one means that something was decided. -#}
 {% macro corrections_key() -%}
     md5(string_agg(

@@ -214,11 +214,9 @@ class Reference:
             monday = day - timedelta(days=day.weekday())
             hours[region, block, monday] += self.norm_hours(region, event, day) * weight
         capacity: dict[tuple[str, str, date], float] = defaultdict(float)
-        for row in self.rosters:
+        for row, hours_here in rostered_hours(self.rosters):
             monday = date.fromisoformat(row["week_start"])
-            capacity[row["region_code"], row["block_code"], monday] += (
-                row["hours"] * row["share"] * 0.85
-            )
+            capacity[row["region_code"], row["block_code"], monday] += hours_here * 0.85
         rows: dict[tuple[str, str, date], dict[str, Any]] = {}
         blocks = [r["block_code"] for r in _seed("blocks")]
         for region in sorted({key[0] for key in flow}):
@@ -239,6 +237,7 @@ class Reference:
                     )
                     at_hand = capacity.get((region, block, monday), 0)
                     work = hours.get((region, block, monday), 0)
+                    staff = round(at_hand / 0.85 / 40, 4)
                     rows[region, block, monday] = {
                         "intake": week["intake"],
                         "reopened": week["reopened"],
@@ -247,6 +246,8 @@ class Reference:
                         "backlog_days": waiting / (recent / 28) if recent else None,
                         "work_hours": work,
                         "occupancy_share": work / at_hand if at_hand else None,
+                        "intake_per_fte": week["intake"] / staff if staff else None,
+                        "work_hours_per_fte": work / staff if staff else None,
                     }
                     monday += timedelta(7)
         return rows
@@ -402,6 +403,24 @@ def _periods(day: date) -> tuple[tuple[str, date], tuple[str, date]]:
     return ("month", day.replace(day=1)), ("quarter", quarter)
 
 
+def rostered_hours(
+    rosters: Iterable[Mapping[str, Any]],
+) -> Iterator[tuple[Mapping[str, Any], float]]:
+    """Each row of the rosters with its hours in its block: a person's time is counted once."""
+    people: dict[tuple[str, str, str], list[Mapping[str, Any]]] = defaultdict(list)
+    for row in rosters:
+        people[row["region_code"], row["staff"], row["week_start"]].append(row)
+    for rows in people.values():
+        declared = sum(row["share"] for row in rows if row["share"] is not None)
+        silent = sum(row["share"] is None for row in rows)
+        for row in rows:
+            if row["share"] is None:
+                part = max(1 - declared, 0) / silent
+            else:
+                part = row["share"] / max(declared, 1)
+            yield row, row["hours"] * part
+
+
 def _points(ratio: float) -> float:
     return min(max(1.25 - ratio, 0.0), 1.0)
 
@@ -479,6 +498,8 @@ def _workload_differences(marts: Marts, query: Query) -> Iterator[str]:
         "backlog_days": 0.051,
         "work_hours": 0.0051,
         "occupancy_share": 0.000051,
+        "intake_per_fte": 0.051,
+        "work_hours_per_fte": 0.0051,
     }
     rows = query(
         f"select region_code, block_code, week_start, {', '.join(tolerances)}"

@@ -39,6 +39,7 @@ class Understood:
     body: str | None
     body_kind: str | None
     regime: str | None
+    topic_group: str | None
 
 
 @dataclass(frozen=True)
@@ -78,7 +79,7 @@ def understood(query: Query) -> dict[CaseKey, Understood]:
     rows = query(
         "select region_code, source_code, native_id, block_code, municipality_code, topic_code,"
         " object_kind, object_key, is_fast_track_eligible, block_decided_by, body_code,"
-        " body_kind_code, regime_code from marts.fct_appeals where not is_deleted"
+        " body_kind_code, regime_code, topic_group from marts.fct_appeals where not is_deleted"
     )
     return {(region, source, number): Understood(*what) for region, source, number, *what in rows}
 
@@ -310,6 +311,7 @@ class Space:
             what = case.what
             values = {
                 "block_code": what.block,
+                "topic_group": what.topic_group,
                 "topic_code": what.topic,
                 "body_code": what.body,
                 "body_kind_code": what.body_kind,

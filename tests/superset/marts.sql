@@ -104,7 +104,9 @@ select week_start, region_code, region_name, block_code, block_name, intake, clo
        case when occupancy_share < 0.7 then 'менее 70 %' when occupancy_share <= 1 then '70–100 %'
             when occupancy_share <= 1.2 then '100–120 %' when occupancy_share > 1.2 then 'более 120 %'
        end as occupancy_band,
+       case when is_computed then round(intake / 2.4, 1) end as intake_per_fte,
        case when is_computed then round(open_cases / 2.4, 1) end as open_per_fte,
+       case when is_computed then round(occupancy_share * 80 / 2.4, 2) end as work_hours_per_fte,
        intake - closures as net_flow,
        coalesce(load > 64, false) and is_computed as is_staffing_proposed,
        is_computed,

@@ -23,6 +23,7 @@ counted as (
         month_date,
         region_code,
         block_code,
+        topic_group,
         topic_code,
         body_code,
         body_kind_code,
@@ -37,8 +38,8 @@ counted as (
         array_agg(case_id order by case_id) as case_ids
     from cases
     group by
-        received_date, month_date, region_code, block_code, topic_code, body_code, body_kind_code,
-        municipality_code, channel_code, source_code, regime_code, case_state_code,
+        received_date, month_date, region_code, block_code, topic_group, topic_code, body_code,
+        body_kind_code, municipality_code, channel_code, source_code, regime_code, case_state_code,
         applicant_class_code
 )
 
@@ -48,6 +49,7 @@ select
     counted.region_code,
     regions.region_name,
     counted.block_code,
+    counted.topic_group,
     counted.topic_code,
     counted.body_code,
     counted.body_kind_code,

@@ -1,5 +1,21 @@
-with workload as (
-    select * from {{ ref('mart_block_workload') }}
+-- Over the kept rows: the mart reads with the rights of whoever asks, and the governor has none.
+with kept as (
+    select * from {{ ref('kept_block_workload') }}
+),
+
+region_modules as (
+    select * from {{ ref('dim_region_modules') }}
+    where module_code = 'workload'
+),
+
+workload as (
+    select
+        kept.*,
+        region_modules.module_label,
+        '{{ var("metric_version") }}' as metric_version,
+        '{{ config_version() }}' as config_version
+    from kept
+    inner join region_modules on kept.region_code = region_modules.region_code
 ),
 
 -- Intake, closures and open cases follow from one another from week to week: shown all or none.

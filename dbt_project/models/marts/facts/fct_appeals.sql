@@ -99,6 +99,7 @@ select
     coalesce(cases.received_at <= cases.as_of, false) as is_received,
     attributes.topic_code,
     topics.topic_name as topic_title,
+    attributes.topic_group,
     objects.object_kind,
     objects.object_key,
     objects.street_name,

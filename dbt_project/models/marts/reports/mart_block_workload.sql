@@ -1,182 +1,118 @@
-{{ config(
-    indexes=[
-        {'columns': ['region_code', 'week_start']},
-        {'columns': ['block_code']},
-    ]
-) }}
-with daily as (
-    select * from {{ ref('kept_block_days') }}
+{{ config(materialized='view') }}
+-- The weeks with their cases: each list is looked up when it is asked for, and has a case as often as
+-- the week counts it. Open cases are those of all days up to the end of the week.
+with workload as (
+    select * from {{ ref('kept_block_workload') }}
 ),
 
-regions as (
-    select * from {{ ref('dim_regions') }}
+-- Several lists read it: as a step of its own it would be read as a whole.
+case_days as not materialized (
+    select * from {{ ref('kept_case_days') }}
+    where is_current
 ),
 
 region_modules as (
     select * from {{ ref('dim_region_modules') }}
     where module_code = 'workload'
-),
-
-blocks as (
-    select * from {{ ref('dim_blocks') }}
-),
-
-capacity as (
-    select * from {{ ref('int_block_capacity') }}
-),
-
-first_weeks as (
-    select
-        region_code,
-        date_trunc('week', min(activity_date))::date as first_week
-    from daily
-    where intake + reopened > 0
-    group by region_code
-),
-
-weeks as (
-    select
-        regions.region_code,
-        regions.region_name,
-        regions.time_zone,
-        region_modules.module_label,
-        regions.as_of,
-        blocks.block_code,
-        blocks.block_name,
-        series.week_start::date as week_start,
-        -- An unfinished week is counted up to the report's day.
-        least(series.week_start::date + 6, (regions.as_of at time zone regions.time_zone)::date)
-            as last_date
-    from first_weeks
-    inner join regions on first_weeks.region_code = regions.region_code
-    inner join region_modules on first_weeks.region_code = region_modules.region_code
-    cross join blocks
-    cross join lateral generate_series(
-        first_weeks.first_week::timestamp,
-        date_trunc('week', regions.as_of at time zone regions.time_zone),
-        interval '1 week'
-    ) as series (week_start)
-),
-
-weekly as (
-    select
-        region_code,
-        block_code,
-        date_trunc('week', activity_date)::date as week_start,
-        sum(intake) as intake,
-        sum(reopened) as reopened,
-        sum(closures) as closures,
-        sum(open_change) as open_change,
-        sum(work_hours) as work_hours
-    from daily
-    group by region_code, block_code, date_trunc('week', activity_date)::date
-),
-
--- Four weeks have 28 days; where the last of them is not over, the 28 begin in the week before.
-closed_earlier as (
-    select
-        weeks.region_code,
-        weeks.block_code,
-        weeks.week_start,
-        sum(daily.closures) as closures
-    from weeks
-    inner join daily
-        on
-            weeks.region_code = daily.region_code
-            and weeks.block_code = daily.block_code
-            and weeks.week_start - 28 = date_trunc('week', daily.activity_date)::date
-            and weeks.last_date - 28 < daily.activity_date
-    where weeks.last_date < weeks.week_start + 6
-    group by weeks.region_code, weeks.block_code, weeks.week_start
-),
-
-measured as (
-    select
-        weeks.*,
-        coalesce(weekly.intake, 0)::bigint as intake,
-        coalesce(weekly.reopened, 0)::bigint as reopened,
-        coalesce(weekly.closures, 0)::bigint as closures,
-        (sum(coalesce(weekly.open_change, 0)) over (
-            partition by weeks.region_code, weeks.block_code order by weeks.week_start
-        ))::bigint as open_cases,
-        (
-            sum(coalesce(weekly.closures, 0))
-                over (
-                    partition by weeks.region_code, weeks.block_code
-                    order by weeks.week_start
-                    rows between 3 preceding and current row
-                )
-            + coalesce(closed_earlier.closures, 0)
-        ) / 28.0 as mean_daily_closures,
-        coalesce(weekly.work_hours, 0) as work_hours,
-        capacity.capacity_hours,
-        capacity.rostered_fte,
-        case
-            when capacity.capacity_hours > 0
-                then coalesce(weekly.work_hours, 0) / capacity.capacity_hours
-        end as occupancy,
-        (weeks.week_start + 7)::timestamp at time zone weeks.time_zone <= weeks.as_of
-            as is_week_finished
-    from weeks
-    left join weekly
-        on
-            weeks.region_code = weekly.region_code
-            and weeks.block_code = weekly.block_code
-            and weeks.week_start = weekly.week_start
-    left join closed_earlier
-        on
-            weeks.region_code = closed_earlier.region_code
-            and weeks.block_code = closed_earlier.block_code
-            and weeks.week_start = closed_earlier.week_start
-    left join capacity
-        on
-            weeks.region_code = capacity.region_code
-            and weeks.block_code = capacity.block_code
-            and weeks.week_start = capacity.week_start
-),
-
-judged as (
-    select
-        *,
-        -- Weeks without a gap: this one and the three before it.
-        count(*) filter (where occupancy > 1 and is_week_finished) over (
-            partition by region_code, block_code
-            order by week_start
-            rows between 3 preceding and current row
-        ) = 4 as is_overloaded_four_weeks
-    from measured
 )
 
 select
-    week_start,
-    region_code,
-    region_name,
-    block_code,
-    block_name,
-    intake,
-    reopened,
-    closures,
-    open_cases,
-    round(mean_daily_closures, 4) as mean_daily_closures_28d,
-    round(open_cases / nullif(mean_daily_closures, 0), 1) as backlog_days,
-    round(work_hours, 2) as work_hours,
-    round(capacity_hours, 2) as capacity_hours,
-    round(rostered_fte, 2) as rostered_fte,
-    round(occupancy, 4) as occupancy_share,
-    case
-        when occupancy < 0.7 then 'менее 70 %'
-        when occupancy <= 1 then '70–100 %'
-        when occupancy <= 1.2 then '100–120 %'
-        when occupancy > 1.2 then 'более 120 %'
-    end as occupancy_band,
-    round(open_cases / nullif(rostered_fte, 0), 1) as open_per_fte,
-    intake + reopened - closures as net_flow,
-    is_overloaded_four_weeks as is_staffing_proposed,
-    occupancy is not null as is_computed,
-    case when occupancy is null then 'нет графика дежурств' end as not_computed_reason,
-    module_label,
-    is_week_finished,
-    as_of,
+    workload.week_start,
+    workload.region_code,
+    workload.region_name,
+    workload.block_code,
+    workload.block_name,
+    workload.intake,
+    workload.reopened,
+    workload.closures,
+    workload.open_cases,
+    workload.mean_daily_closures_28d,
+    workload.backlog_days,
+    workload.work_hours,
+    workload.capacity_hours,
+    workload.rostered_fte,
+    workload.occupancy_share,
+    workload.occupancy_band,
+    workload.intake_per_fte,
+    workload.open_per_fte,
+    workload.work_hours_per_fte,
+    workload.net_flow,
+    workload.is_staffing_proposed,
+    workload.is_computed,
+    workload.not_computed_reason,
+    coalesce(
+        (
+            select array_agg(days.case_id order by days.case_id)
+            from case_days as days
+            cross join lateral generate_series(1, days.intake)
+            where
+                days.region_code = workload.region_code
+                and days.block_code = workload.block_code
+                and days.activity_date between workload.week_start and workload.week_start + 6
+                and days.intake > 0
+        ),
+        array[]::uuid[]
+    ) as intake_case_ids,
+    coalesce(
+        (
+            select array_agg(days.case_id order by days.case_id)
+            from case_days as days
+            cross join lateral generate_series(1, days.reopened)
+            where
+                days.region_code = workload.region_code
+                and days.block_code = workload.block_code
+                and days.activity_date between workload.week_start and workload.week_start + 6
+                and days.reopened > 0
+        ),
+        array[]::uuid[]
+    ) as reopened_case_ids,
+    coalesce(
+        (
+            select array_agg(days.case_id order by days.case_id)
+            from case_days as days
+            cross join lateral generate_series(1, days.closures)
+            where
+                days.region_code = workload.region_code
+                and days.block_code = workload.block_code
+                and days.activity_date between workload.week_start and workload.week_start + 6
+                and days.closures > 0
+        ),
+        array[]::uuid[]
+    ) as closed_case_ids,
+    coalesce(
+        (
+            select array_agg(waiting.case_id order by waiting.case_id)
+            from (
+                select
+                    days.case_id,
+                    sum(days.open_change) as open_cycles
+                from case_days as days
+                where
+                    days.region_code = workload.region_code
+                    and days.block_code = workload.block_code
+                    and days.activity_date <= workload.week_start + 6
+                group by days.case_id
+            ) as waiting
+            cross join lateral generate_series(1, waiting.open_cycles)
+        ),
+        array[]::uuid[]
+    ) as open_case_ids,
+    coalesce(
+        (
+            select array_agg(distinct days.case_id)
+            from case_days as days
+            where
+                days.region_code = workload.region_code
+                and days.block_code = workload.block_code
+                and days.activity_date between workload.week_start and workload.week_start + 6
+                and days.work_hours > 0
+        ),
+        array[]::uuid[]
+    ) as worked_case_ids,
+    region_modules.module_label,
+    workload.is_week_finished,
+    workload.as_of,
     '{{ var("metric_version") }}' as metric_version,
     '{{ config_version() }}' as config_version
-from judged
+from workload
+inner join region_modules on workload.region_code = region_modules.region_code

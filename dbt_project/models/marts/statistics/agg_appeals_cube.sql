@@ -23,6 +23,7 @@ select
     kept.region_code,
     kept.region_name,
     kept.block_code,
+    kept.topic_group,
     kept.topic_code,
     kept.body_code,
     kept.body_kind_code,

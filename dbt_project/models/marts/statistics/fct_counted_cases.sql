@@ -82,6 +82,7 @@ select
     date_trunc('month', appeals.received_date)::date as month_date,
     appeals.topic_code,
     appeals.topic_title,
+    appeals.topic_group,
     -- One topic at one house or point is one problem, whoever writes; the same text is one, too.
     case
         when appeals.object_kind in ('house', 'point') and appeals.topic_code is not null

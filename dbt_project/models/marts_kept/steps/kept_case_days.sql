@@ -9,10 +9,12 @@
         {'columns': ['region_code', 'block_code', 'activity_date']},
     ],
     meta={'keeps_before': true, 'keeps_equal': true},
+    grants={'select': ['tsur_analyst', 'tsur_official', 'tsur_auditor']},
 ) }}
 -- What a case adds to the days of its block. One row a case and local day on which it came, went, began
 -- to press, or was worked at. What it added before it changed stays beside it (`is_current`), so that
--- these days are summed anew too.
+-- these days are summed anew too. mart_block_workload looks its cases up here, with the rights of
+-- whoever asks.
 with appeals as (
     select
         case_id,
