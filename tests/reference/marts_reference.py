@@ -328,12 +328,14 @@ class Reference:
             low = max(1, math.ceil((n - Z * math.sqrt(n)) / 2))
             high = min(n, math.ceil((n + Z * math.sqrt(n)) / 2))
             return median(ratios) * n, n, _points(ratios[high - 1]), _points(ratios[low - 1])
-        asked = [c for c in answered if c.is_last]
+        asked = [c for c in cycles if c.is_last]
+        # What waits past its term has left its questions unanswered.
+        merits = [c.answered for c in asked if c.status != "overdue_open"]
         k, n = {
             "quantity": (len(answered), len(cycles)),
             "deadlines": (sum(c.status == "on_time" for c in cycles), len(cycles)),
             "quality": (sum(checks), len(checks)),
-            "completeness": (sum(c.answered for c in asked), sum(c.raised for c in asked)),
+            "completeness": (sum(merits), sum(c.raised for c in asked)),
         }[dimension]
         return (k, n, *wilson(k, n)) if n else None
 

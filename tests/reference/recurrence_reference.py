@@ -546,17 +546,25 @@ class Recurrence:
     # -- 5.14 -----------------------------------------------------------------------------------
 
     def best_practices(self) -> dict[tuple[Any, ...], Row]:
-        groups: dict[tuple[Any, ...], list[tuple[Filed, Cycle]]] = defaultdict(list)
+        answers: dict[tuple[Any, ...], list[tuple[Filed, Cycle]]] = defaultdict(list)
+        due: dict[tuple[Any, ...], list[tuple[Filed, Cycle]]] = defaultdict(list)
         rated = {r["region_code"] for r in _seed("rating_dimensions")}
         for case in self.filed:
             for cycle in case.cycles:
-                is_due = cycle.due is not None and cycle.due <= self.as_of
-                if is_due and not cycle.is_excluded and cycle.body and case.region in rated:
-                    assert cycle.due is not None
-                    quarter = _quarter(self._local(case.region, cycle.due).date())
-                    if case.topic and cycle.status in ("on_time", "late", "overdue_open"):
-                        groups[quarter, case.region, case.topic, cycle.body].append((case, cycle))
-        found = {key: self._practice(pairs) for key, pairs in groups.items()}
+                is_rated = not cycle.is_excluded and cycle.body and case.region in rated
+                if not is_rated or not case.topic or cycle.due is None:
+                    continue
+                where = (case.region, case.topic, cycle.body)
+                if cycle.closed is not None:
+                    day = self._local(case.region, cycle.closed).date()
+                    answers[_quarter(day), *where].append((case, cycle))
+                if cycle.due <= self.as_of and cycle.status != "open":
+                    day = self._local(case.region, cycle.due).date()
+                    due[_quarter(day), *where].append((case, cycle))
+        found = {
+            key: self._practice(answers.get(key, []), due.get(key, []))
+            for key in answers.keys() | due.keys()
+        }
         rows: dict[tuple[Any, ...], Row] = {}
         for key, own in found.items():
             if own["answered_cycles"] < 30 or own["ratio_p50"] is None:
@@ -578,12 +586,19 @@ class Recurrence:
             row["peer_reopen_share"] = _share(
                 sum(p["returned_cycles"] for p in peers), sum(p["answered_cycles"] for p in peers)
             )
-            row["compliance_high"] = wilson(own["on_time"], own["due_cycles"])[1]
-            row["reopen_low"] = wilson(own["returned_cycles"], own["answered_cycles"])[0]
+            # To ten digits: floats leave the bounds of all and of none a hair short of 1 and 0.
+            fell_due = own["due_cycles"]
+            row["compliance_high"] = (
+                round(wilson(own["on_time"], fell_due)[1], 10) if fell_due else None
+            )
+            row["reopen_low"] = round(wilson(own["returned_cycles"], own["answered_cycles"])[0], 10)
             if row["peer_ratio_p50"] is not None:
                 row["is_best_practice"] = (
                     own["ratio_p50"] <= 0.7 * row["peer_ratio_p50"]
-                    and row["compliance_high"] >= row["peer_compliance_share"]
+                    and (
+                        None in (row["compliance_high"], row["peer_compliance_share"])
+                        or row["compliance_high"] >= row["peer_compliance_share"]
+                    )
                     and (
                         row["peer_reopen_share"] is None
                         or row["reopen_low"] <= row["peer_reopen_share"]
@@ -592,23 +607,24 @@ class Recurrence:
             rows[key] = row
         return rows
 
-    def _practice(self, pairs: list[tuple[Filed, Cycle]]) -> Row:
+    def _practice(self, answers: list[tuple[Filed, Cycle]], due: list[tuple[Filed, Cycle]]) -> Row:
+        """A body's answers of a quarter and what fell due in it; what is still open waits to T."""
+        waiting = [(case, c) for case, c in due if c.status == "overdue_open"]
         ratios = []
-        for _, cycle in pairs:
+        for _, cycle in (*answers, *waiting):
             end = self.as_of if cycle.status == "overdue_open" else cycle.closed
             assert end is not None
             assert cycle.due is not None
             if end >= cycle.opened and cycle.due > cycle.opened:
                 ratios.append((end - cycle.opened) / (cycle.due - cycle.opened))
-        answered = [(case, c) for case, c in pairs if c.status != "overdue_open"]
         return {
-            "due_cycles": len(pairs),
-            "answered_cycles": len(answered),
-            "on_time": sum(c.status == "on_time" for _, c in pairs),
-            "returned_cycles": sum(self._returned(case, c) for case, c in answered),
+            "due_cycles": len(due),
+            "answered_cycles": len(answers),
+            "on_time": sum(c.status == "on_time" for _, c in due),
+            "returned_cycles": sum(self._returned(case, c) for case, c in answers),
             "ratios": len(ratios),
             "ratio_p50": median(ratios) if ratios else None,
-            "case_ids": {case.key for case, _ in pairs},
+            "case_ids": {case.key for case, _ in (*answers, *due)},
         }
 
 

@@ -11,7 +11,7 @@
 -- and looked up for a dimension when they are asked for.
 with cohort as (
     select * from {{ ref('int_rating_cohort') }}
-    where is_current and {{ is_redone('cohort_key', 'cohort_key') }}
+    where is_current and cohort_key is not null and {{ is_redone('cohort_key', 'cohort_key') }}
 ),
 
 bodies as (

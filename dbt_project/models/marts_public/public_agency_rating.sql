@@ -1,8 +1,22 @@
-with rating as (
+-- Over the kept rows: the mart reads with the rights of whoever asks, and the governor has none.
+with kept as (
+    select * from {{ ref('kept_agency_rating') }}
+),
+
+region_modules as (
+    select * from {{ ref('dim_region_modules') }}
+    where module_code = 'rating'
+),
+
+rating as (
     select
-        *,
-        due_cycles - answered_cycles as unanswered_cycles
-    from {{ ref('mart_agency_rating') }}
+        kept.*,
+        kept.due_cycles - kept.answered_cycles as unanswered_cycles,
+        region_modules.module_label,
+        '{{ var("metric_version") }}' as metric_version,
+        '{{ config_version() }}' as config_version
+    from kept
+    inner join region_modules on kept.region_code = region_modules.region_code
 )
 
 select

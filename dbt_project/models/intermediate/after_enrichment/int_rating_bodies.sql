@@ -11,7 +11,7 @@
 -- body's cases in the period; of equals, the first by code.
 with cohort as (
     select * from {{ ref('int_rating_cohort') }}
-    where is_current and {{ is_redone('cohort_key', 'cohort_key') }}
+    where is_current and cohort_key is not null and {{ is_redone('cohort_key', 'cohort_key') }}
 ),
 
 bodies as (

@@ -12,7 +12,7 @@
 {%- set z = 1.96 %}
 with cohort as (
     select * from {{ ref('int_rating_cohort') }}
-    where is_current and {{ is_redone('cohort_key', 'cohort_key') }}
+    where is_current and cohort_key is not null and {{ is_redone('cohort_key', 'cohort_key') }}
 ),
 
 by_body as (
@@ -75,8 +75,13 @@ shares as (
         ('quantity', by_body.answered_cycles, by_body.due_cycles),
         ('deadlines', by_body.on_time_cycles, by_body.due_cycles),
         ('completeness', by_body.questions_answered, by_body.questions_raised),
-        -- Shown beside the rating; part of it only where a region's dimensions name it (DOMAIN 5.3).
-        ('satisfaction', by_body.satisfied_cases, by_body.rated_cases)
+        -- Shown beside the rating; part of it only where a region's dimensions name it (DOMAIN 5.3), and
+        -- not published below ten ratings (5.5), so not observed either.
+        (
+            'satisfaction',
+            by_body.satisfied_cases,
+            case when by_body.rated_cases >= 10 then by_body.rated_cases end
+        )
     ) as dimensions (dimension_code, amount, n)
 )
 

@@ -99,7 +99,8 @@ judged as (
     select
         *,
         ratio_p50 <= {{ fast_enough }} * peer_ratio_p50 as is_faster,
-        compliance_high >= peer_compliance as is_as_punctual,
+        -- Where nothing fell due, or to no peer, there is nothing to be worse than.
+        coalesce(compliance_high >= peer_compliance, true) as is_as_punctual,
         -- Where no peer has answered anything there is nothing to be worse than.
         coalesce(reopen_low <= peer_reopen, true) as is_as_final
     from bounded
@@ -123,7 +124,7 @@ select
     round(judged.peer_ratio_p50, 4) as peer_ratio_p50,
     judged.peer_bodies::int as peer_bodies,
     judged.on_time,
-    round(judged.on_time::numeric / judged.due_cycles, 4) as compliance_share,
+    round(judged.on_time::numeric / nullif(judged.due_cycles, 0), 4) as compliance_share,
     round(judged.compliance_high, 4) as compliance_high,
     round(judged.peer_compliance, 4) as peer_compliance_share,
     judged.returned_cycles,

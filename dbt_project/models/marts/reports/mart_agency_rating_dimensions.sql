@@ -40,11 +40,12 @@ select
         dimensions.checked_case_ids,
         (
             select
-                case dimensions.dimension_code
-                    when 'quality' then array[]::uuid[]
-                    when 'completeness' then lists.asked_case_ids
-                    when 'speed' then lists.timed_case_ids
-                    when 'satisfaction' then lists.rated_case_ids
+                case
+                    when dimensions.n = 0 or dimensions.dimension_code = 'quality'
+                        then array[]::uuid[]
+                    when dimensions.dimension_code = 'completeness' then lists.asked_case_ids
+                    when dimensions.dimension_code = 'speed' then lists.timed_case_ids
+                    when dimensions.dimension_code = 'satisfaction' then lists.rated_case_ids
                     else lists.due_case_ids
                 end
             from lists

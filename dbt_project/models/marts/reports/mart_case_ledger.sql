@@ -1,28 +1,27 @@
-{{ config(
-    materialized='incremental',
-    incremental_strategy='by_change',
-    unique_key='record_key',
-    on_schema_change='fail',
-    pre_hook="{{ collect_redo('case_id', 'record_key') }}",
-    indexes=[
-        {'columns': ['record_key'], 'unique': true},
-        {'columns': ['source_code', 'region_code', 'ledger_state']},
-    ]
-) }}
+{{ config(materialized='view') }}
+-- The kept ledger as of the report's moment, with the versions that it was computed with.
 with ledger as (
-    select * from {{ ref('int_case_ledger') }}
-    where {{ is_redone('record_key', 'record_key') }}
+    select * from {{ ref('kept_case_ledger') }}
+),
+
+regions as (
+    select * from {{ ref('dim_regions') }}
 )
 
 select
-    record_key,
-    source_code,
-    region_code,
-    native_id,
-    ledger_state,
-    reason,
-    case_id,
-    duplicate_of_case_id,
-    duplicate_evidence,
-    has_date
+    ledger.record_key,
+    ledger.source_code,
+    ledger.region_code,
+    ledger.native_id,
+    ledger.ledger_state,
+    ledger.reason,
+    ledger.case_id,
+    ledger.duplicate_of_case_id,
+    ledger.duplicate_evidence,
+    ledger.has_date,
+    regions.as_of,
+    '{{ var("metric_version") }}' as metric_version,
+    '{{ config_version() }}' as config_version
 from ledger
+-- No record is lost to a region that is not declared: a test names it.
+left join regions on ledger.region_code = regions.region_code
