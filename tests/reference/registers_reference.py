@@ -504,21 +504,16 @@ class Registers:
                 self._undertaking(row, state, protocol, done, None)
             )
         decisions = {"implemented": "done", "in_progress": "active", "taken": "planned"}
-        for (region, number), vote in self.votes().items():
+        votes = self.votes()
+        for row in self.rows["votes"]:
+            vote = votes[row.region_code, row.native_id]
             state = decisions.get(vote["decision_state_code"])
             if state is None:
                 continue
-            mart[region, "decision", number] = {
-                "block_code": vote["block_code"],
-                "municipality_code": vote["municipality_code"],
-                "state_code": state,
-                "days_late": None,
-                "is_completed_late": False,
-                "completed_on": vote["implemented_on"],
-                "not_computed_reason": "тема обращений не указана"
-                if state == "done"
-                else "мера не выполнена",
-            }
+            decided, implemented = self._dates(row, "decided_on", "implemented_on")
+            mart[row.region_code, "decision", row.native_id] = self._placed(row) | (
+                self._undertaking(row, state, decided, implemented, None)
+            )
         if topics is not None:
             self._effects(mart, topics)
         return mart
@@ -560,6 +555,9 @@ class Registers:
             "is_completed_late": is_completed_late,
             "completed_on": completed,
             "not_computed_reason": reason,
+            "due_on": due,
+            "place": row.record.get("place"),
+            "topic_label": row.record.get("topic"),
         }
 
     def _effects(self, mart: Mart, topics: Mapping[CaseKey, str | None]) -> None:
@@ -572,15 +570,11 @@ class Registers:
                 received = datetime.fromisoformat(case["received_at"])
                 day = received.astimezone(self.zones[key[0]]).date()
                 days[key[0], topic].append((day, place))
-        labels = {
-            (row.region_code, row.record["kind"], row.native_id): row.record.get("topic")
-            for row in self.rows["measures"]
-        }
         for key, row in mart.items():
             before = after = None
             if row["not_computed_reason"] is None:
                 before = after = 0
-                for topic in self.topics[_key(labels[key])]:
+                for topic in self.topics[_key(row["topic_label"])]:
                     for day, place in days.get((key[0], topic), ()):
                         distance = (day - row["completed_on"]).days
                         is_here = row.get("municipality_code") in (None, place)
