@@ -330,6 +330,40 @@ def risk_rows(world: World, region: str) -> Rows:
             ]
 
 
+_STAGES = ("Утвердить план работ", "Заключить договоры", "Выполнить работы", "Подвести итоги")
+
+
+def stage_rows(world: World, region: str) -> Rows:
+    """Four stages a project, evenly up to its term; some end late, a few are cancelled."""
+    keeper = _Keeper(world, region, "projects")
+    for number, month, block, project in _projects(keeper):
+        # The same draw as that of the project's term.
+        started, length = month + timedelta(days=19), project.randrange(240, 400) - 19
+        for ordinal, stage in enumerate(_STAGES, start=1):
+            rng = keeper.chance("stage", number, ordinal)
+            due = started + timedelta(days=length * ordinal // len(_STAGES))
+            ends = due + timedelta(days=rng.choice((-10, -3, 0, 0, 15)))
+            is_cancelled = rng.random() < 0.05
+            done = keeper.past(ends)
+            state = "Выполняется" if keeper.past(due - timedelta(days=45)) else "Не начат"
+            if done:
+                state = "Выполнен"
+            if is_cancelled and keeper.past(due - timedelta(days=20)):
+                state = "Отменён"
+            yield [
+                number,
+                ordinal,
+                BLOCK_LABELS[block],
+                stage,
+                keeper.body(block).name,
+                keeper.person(number),
+                _written(due),
+                state,
+                _written(done if state == "Выполнен" else None),
+                None,
+            ]
+
+
 def indicator_rows(world: World, region: str) -> Rows:
     """One indicator of every executive body a quarter: declared, checked, approved or refused."""
     keeper = _Keeper(world, region, "indicators")
@@ -633,6 +667,13 @@ TABLES: dict[str, Table] = {
             *("Решение куратора", "Состояние", "Закрыт", _NOTE),
         ),
         risk_rows,
+    ),
+    "project_stages": (
+        (
+            *("Код проекта", "№ этапа", "Блок", "Этап", "Исполнитель", "Ответственный", "Срок"),
+            *("Состояние", "Выполнен", _NOTE),
+        ),
+        stage_rows,
     ),
     "indicators": (
         (

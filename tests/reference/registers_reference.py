@@ -407,6 +407,49 @@ class Registers:
             }
         return mart
 
+    def stages(self) -> Mart:
+        """Stages of the road maps: the day of the term is in time."""
+        titles = {(r.region_code, r.native_id): r.record["title"] for r in self.rows["projects"]}
+        mart: Mart = {}
+        for row in self.rows["project_stages"]:
+            record, today = row.record, self.today(row.region_code)
+            due, done = self._dates(row, "due_on", "done_on")
+            assert due is not None
+            state = record["state"]
+            if state == "done" and done and done > today:
+                state = "active"
+            done = done if state == "done" else None
+            late = None
+            if state in ("planned", "active") and due < today:
+                state, late = "late", (today - due).days
+            elif done and done > due:
+                late = (done - due).days
+            project, number = row.native_id.rsplit("_", 1)
+            mart[row.region_code, project, number] = self._placed(row) | {
+                "project_title": titles.get((row.region_code, project)),
+                "stage": record["stage"],
+                "due_on": due,
+                "done_on": done,
+                "state_code": state,
+                "is_completed_late": bool(done and done > due),
+                "days_late": late,
+            }
+        return mart
+
+    def _road_map(self, stages: Mapping[int, Row]) -> Row:
+        """What the project tells of its stages, by their numbers."""
+        kept = {number: row for number, row in stages.items() if row["state_code"] != "cancelled"}
+        ahead = [
+            (row["due_on"], number) for number, row in kept.items() if row["state_code"] != "done"
+        ]
+        return {
+            "stages_total": len(kept),
+            "stages_done": len(kept) - len(ahead),
+            "stages_late": sum(row["state_code"] == "late" for row in kept.values()),
+            "next_stage": kept[min(ahead)[1]]["stage"] if ahead else None,
+            "next_stage_due_on": min(ahead)[0] if ahead else None,
+        }
+
     def projects(self) -> Mart:
         risks: dict[tuple[str, str], Counter[str]] = defaultdict(Counter)
         for key, risk in self.risks().items():
@@ -418,6 +461,9 @@ class Registers:
             counted["occurred_risks"] += risk["state_code"] == "occurred"
             counted["escalated_risks"] += risk["escalated_on"] is not None
             counted["undecided_risks"] += risk["is_undecided"]
+        stages: dict[tuple[str, str], dict[int, Row]] = defaultdict(dict)
+        for (region, project, number), stage in self.stages().items():
+            stages[region, project][int(number)] = stage
         mart: Mart = {}
         for row in self.rows["projects"]:
             record, today = row.record, self.today(row.region_code)
@@ -473,6 +519,7 @@ class Registers:
                 "days_since_report": (today - reported).days
                 if reported and reported <= today
                 else None,
+                **self._road_map(stages[row.region_code, row.native_id]),
                 **{
                     name: risks[row.region_code, row.native_id][name]
                     for name in (
