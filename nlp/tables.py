@@ -105,6 +105,10 @@ _STATEMENTS = (
         check (first_hash < second_hash)
     )
     """,
+    # Builds ask which pairs have come since the one before.
+    """
+    create index if not exists near_duplicates_by_time on nlp.near_duplicates (found_at)
+    """,
 )
 
 

@@ -31,8 +31,8 @@
 {%- endmacro %}
 
 {#- Answered cases of which another one may say now that it repeats them, or no longer: the other one
-    has changed, become a copy or ceased to be one. What it was before counts too. How many replies a
-    person had had follows from all cases of the person. -#}
+    has changed, become a copy or ceased to be one, or a model has found its text alike to another. What
+    it was before counts too. How many replies a person had had follows from all cases of the person. -#}
 {% macro touched_repeats() -%}
     (
     with changed as materialized (
@@ -45,6 +45,17 @@
             and case_id = any(array(
                 select case_id from {{ ref('int_repeated_texts') }}
                 where found_at > {{ seen_at() }}
+            ))
+        union all
+        select * from {{ ref('int_case_filings') }}
+        where
+            is_current
+            and case_id = any(array(
+                select case_id from {{ ref('int_case_records') }}
+                where text_hash = any(array(
+                    select unnest(array[first_hash, second_hash]) from {{ ref('int_near_texts') }}
+                    where found_at > {{ seen_at() }} - interval '{{ near_texts_look_back() }}'
+                ))
             ))
     ),
 
@@ -99,6 +110,10 @@
             and answered.first_answered_at + interval '90 days' >= near_changed.received_at
     )
 {%- endmacro %}
+
+{#- A pair bears the time at which the transaction that wrote it began: one that took longer than this
+    would be missed. -#}
+{% macro near_texts_look_back() -%}1 day{%- endmacro %}
 
 {#- Of what recurs, the month of the build before: its 180 days ended with the report's moment. What has
     no row there gets none by the time alone, for cases only leave the 180 days. -#}

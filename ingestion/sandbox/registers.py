@@ -80,6 +80,7 @@ def vote_rows(world: World, region: str) -> Rows:
         started = month + timedelta(days=rng.randrange(20))
         ended = started + timedelta(days=rng.randrange(10, 30))
         decided, implemented = ended + timedelta(days=10), ended + timedelta(days=140)
+        due = implemented + timedelta(days=keeper.chance("term", month).choice((-20, 0, 0, 10)))
         participants = rng.randrange(150, 6000)
         kind = rng.choice(("Голосование", "Голосование", "Общественное обсуждение"))
         leading = round(participants * rng.uniform(0.35, 0.8))
@@ -97,8 +98,10 @@ def vote_rows(world: World, region: str) -> Rows:
             f"Г-{month:%Y-%m}",
             f"Что сделать в первую очередь: {theme.lower()}",
             kind,
+            theme,
             BLOCK_LABELS[topic.block_code],
             place.name,
+            place.settlement,
             "Платформа обратной связи",
             _written(started),
             _written(ended),
@@ -109,6 +112,8 @@ def vote_rows(world: World, region: str) -> Rows:
             f"Включить в план на {decided.year} год" if is_decided else None,
             state,
             _written(decided if is_decided else None),
+            keeper.body(topic.block_code).name if is_decided else None,
+            _written(due if is_decided else None),
             _written(implemented if state == "Исполнено" else None),
             f"https://golos.example/{keeper.prefix}/{month:%Y%m}",
             None,
@@ -325,6 +330,40 @@ def risk_rows(world: World, region: str) -> Rows:
             ]
 
 
+_STAGES = ("Утвердить план работ", "Заключить договоры", "Выполнить работы", "Подвести итоги")
+
+
+def stage_rows(world: World, region: str) -> Rows:
+    """Four stages a project, evenly up to its term; some end late, a few are cancelled."""
+    keeper = _Keeper(world, region, "projects")
+    for number, month, block, project in _projects(keeper):
+        # The same draw as that of the project's term.
+        started, length = month + timedelta(days=19), project.randrange(240, 400) - 19
+        for ordinal, stage in enumerate(_STAGES, start=1):
+            rng = keeper.chance("stage", number, ordinal)
+            due = started + timedelta(days=length * ordinal // len(_STAGES))
+            ends = due + timedelta(days=rng.choice((-10, -3, 0, 0, 15)))
+            is_cancelled = rng.random() < 0.05
+            done = keeper.past(ends)
+            state = "Выполняется" if keeper.past(due - timedelta(days=45)) else "Не начат"
+            if done:
+                state = "Выполнен"
+            if is_cancelled and keeper.past(due - timedelta(days=20)):
+                state = "Отменён"
+            yield [
+                number,
+                ordinal,
+                BLOCK_LABELS[block],
+                stage,
+                keeper.body(block).name,
+                keeper.person(number),
+                _written(due),
+                state,
+                _written(done if state == "Выполнен" else None),
+                None,
+            ]
+
+
 def indicator_rows(world: World, region: str) -> Rows:
     """One indicator of every executive body a quarter: declared, checked, approved or refused."""
     keeper = _Keeper(world, region, "indicators")
@@ -433,13 +472,16 @@ def order_rows(world: World, region: str) -> Rows:
         is_ordered = keeper.past(protocol) is not None
         if is_ordered:
             state = "Исполнено" if keeper.past(done) else "Дано поручение"
-        theme = topic.register_labels[1].lower()
+        label = topic.register_labels[1]
+        theme = label.lower()
         yield [
             f"В-{month:%Y-%m}",
             f"{place.name}: {theme}",
             basis,
+            label,
             BLOCK_LABELS[topic.block_code],
             place.name,
+            place.settlement,
             _written(raised),
             level,
             _written(keeper.past(agreed)),
@@ -577,9 +619,10 @@ _NOTE = "Примечание"
 TABLES: dict[str, Table] = {
     "votes": (
         (
-            *("№ голосования", "Название", "Вид", "Блок", "Муниципальное образование"),
-            *("Площадка", "Начало", "Окончание", "Участников", "Предложений", "Ведущий вариант"),
-            *("Голосов за ведущий вариант", "Решение", "Состояние решения", "Дата решения"),
+            *("№ голосования", "Название", "Вид", "Тема обращений", "Блок"),
+            *("Муниципальное образование", "Место", "Площадка", "Начало", "Окончание"),
+            *("Участников", "Предложений", "Ведущий вариант", "Голосов за ведущий вариант"),
+            *("Решение", "Состояние решения", "Дата решения", "Исполнитель", "Срок исполнения"),
             *("Дата исполнения", "Ссылка", _NOTE),
         ),
         vote_rows,
@@ -625,6 +668,13 @@ TABLES: dict[str, Table] = {
         ),
         risk_rows,
     ),
+    "project_stages": (
+        (
+            *("Код проекта", "№ этапа", "Блок", "Этап", "Исполнитель", "Ответственный", "Срок"),
+            *("Состояние", "Выполнен", _NOTE),
+        ),
+        stage_rows,
+    ),
     "indicators": (
         (
             *("Код показателя", "Орган", "Период", "Показатель", "Вид показателя"),
@@ -645,8 +695,16 @@ TABLES: dict[str, Table] = {
     ),
     "orders": (
         (
-            *("№ вопроса", "Вопрос", "Откуда взят", "Блок", "Муниципальное образование"),
-            *("Внесён", "Уровень", "Согласован куратором", "№ протокола", "Дата протокола"),
+            *("№ вопроса", "Вопрос", "Откуда взят", "Тема обращений", "Блок"),
+            *(
+                "Муниципальное образование",
+                "Место",
+                "Внесён",
+                "Уровень",
+                "Согласован куратором",
+                "№ протокола",
+                "Дата протокола",
+            ),
             *(
                 "Поручение",
                 "Исполнитель",

@@ -35,6 +35,7 @@ SOURCES = {
     "official_pages": ("official_pages",),
     "projects": ("projects",),
     "project_risks": ("project_risks",),
+    "project_stages": ("project_stages",),
     "measures": ("measures",),
     "orders": ("orders",),
     "media_plans": ("media_plans",),

@@ -288,14 +288,16 @@ def two_weeks(
     assert families.rule(query) == "fz59_30_days"
     assert families.recurs(query)
     ledger.land(families.changed_rows(FIRST_CHANGES) + families.message(OTHER_TEXT))
+    # A model finds two texts alike; neither case has changed.
+    find_alike(transformer, [families.text("alike", number) for number in (0, 1)])
     build()
-    assert families.repeated(query) == {*LATER_CHANGES}
+    assert families.repeated(query) == {*LATER_CHANGES, "alike"}
     assert not families.is_duplicate(query)
     assert families.rule(query) == "fz59_migration_20_days"
     ledger.land(families.changed_rows(LATER_CHANGES) + families.message(TEXT))
     moment(DAYS + 1)
     build()
-    assert families.repeated(query) == set()
+    assert families.repeated(query) == {"alike"}
     assert families.is_duplicate(query)
     assert families.rule(query) == "fz59_30_days"
     assert not families.recurs(query)
@@ -318,6 +320,17 @@ def two_weeks(
             connection.execute(f"create table daily.{copy} as table {name}")
     build("--full-refresh")
     return relations
+
+
+def find_alike(url: str, texts: list[str]) -> None:
+    """The current model says that two texts are alike."""
+    with psycopg.connect(url) as connection:
+        connection.execute(
+            "insert into nlp.near_duplicates"
+            " (text_kind, first_hash, second_hash, model_version, similarity)"
+            " select 'message', %s, %s, model_version, 0.8 from nlp.models where is_current",
+            sorted(map(text_hash, texts)),
+        )
 
 
 def _person(name: str) -> str:
@@ -385,7 +398,7 @@ class Families:
 
     def first_rows(self) -> list[Row]:
         collected = RawRows()
-        for name in (*FIRST_CHANGES, *LATER_CHANGES, "leaving"):
+        for name in (*FIRST_CHANGES, *LATER_CHANGES, "leaving", "alike"):
             for number in range(len(LEAVING if name == "leaving" else FAMILY)):
                 self._add(collected, name, number, {})
         return collected.rows
@@ -423,7 +436,7 @@ class Families:
             "resolution": record["resolution"] if closed else None,
             "applicant_key": _person(f"{name} {number if is_of_many else 0}"),
             "address": f"г. Тамбов, ул. Советская, д. {house}",
-            "text": f"Об одном и том же доме пишет {name}, и это письмо номер {number}",
+            "text": self.text(name, number),
             "external_number": None,
             "is_deleted_at_source": False,
             **(COPY if (name, number) == ("copied", 0) else {}),
@@ -433,11 +446,18 @@ class Families:
                 if name == "nearby_post"
                 else {}
             ),
+            # Only the municipality is known.
+            **({"address": None, "latitude": None, "longitude": None} if name == "alike" else {}),
             **change,
         }
         is_deleted = told.pop("is_deleted", False)
         native_id = f"{name}-{number}"
         rows.add("pos_messages", self.region, native_id, is_deleted=is_deleted, **told)
+
+    @staticmethod
+    def text(name: str, number: int) -> str:
+        """What the family writes: each time something else."""
+        return f"Об одном и том же доме пишет {name}, и это письмо номер {number}"
 
     @staticmethod
     def repeated(query: Query) -> set[str]:

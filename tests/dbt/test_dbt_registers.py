@@ -192,7 +192,17 @@ def test_projects_with_their_risks_equal_the_registers(registers: Registers, que
     assert {row["state_code"] for row in mart.values()} >= {"active", "done", "suspended"}
     assert sum(row["heavy_risks"] for row in mart.values()) > 5
     assert any(row["is_late"] for row in mart.values())
+    assert any(row["stages_late"] for row in mart.values())
     equal(mart, query, "mart_projects", ("region_code", "project_code"))
+
+
+def test_stages_of_projects_equal_the_register(registers: Registers, query: Query) -> None:
+    mart = registers.stages()
+    assert {row["state_code"] for row in mart.values()} == {
+        *("planned", "active", "done", "late", "cancelled")
+    }
+    assert any(row["is_completed_late"] for row in mart.values())
+    equal(mart, query, "mart_project_stages", ("region_code", "project_code", "stage_number"))
 
 
 def test_risks_of_projects_equal_the_register(registers: Registers, query: Query) -> None:

@@ -42,7 +42,7 @@ def test_every_word_of_a_closed_list_stands_in_the_seed_as_the_register_writes_i
         for field, words in declared(register).items()
         for code, word in words.items()
     }
-    assert len(registers) == 10
+    assert len(registers) == 11
     assert {key: rows[key] for key in rows.keys() - FROM_ELSEWHERE} == expected
 
 

@@ -129,6 +129,7 @@ def test_the_sources_of_the_platform_are_valid_and_own_their_tables() -> None:
         "pos_history": "pos",
         "pos_messages": "pos",
         "project_risks": "project_risks",
+        "project_stages": "project_stages",
         "projects": "projects",
         "risk_decisions": "risk_decisions",
         "surveys": "surveys",

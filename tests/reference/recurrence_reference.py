@@ -56,6 +56,7 @@ class Filed:
     house: tuple[str, ...] | None
     place: tuple[float, float] | None
     letters: str | None
+    text: str
     is_fast: bool
     is_solved: bool
     ratings: list[int]
@@ -107,10 +108,14 @@ def _share(amount: float, n: float) -> float | None:
 
 
 class Recurrence:
-    """Reads the truth through `Reference` and computes the six marts by their keys."""
+    """Reads the truth through `Reference` and computes the marts by their keys.
 
-    def __init__(self, reference: Reference) -> None:
+    `near`: pairs of texts that a model found alike by 0.8 or more.
+    """
+
+    def __init__(self, reference: Reference, near: frozenset[frozenset[str]] = frozenset()) -> None:
         self.reference = reference
+        self.near = near
         self.as_of = reference.as_of
         self.topics = {
             (r["source_code"], r["label"]): r["topic_code"]
@@ -172,6 +177,7 @@ class Recurrence:
             house=house,
             place=(case["latitude"], case["longitude"]) if has_place else None,
             letters=letters if len(letters) >= 40 else None,
+            text=case["text"],
             is_fast=case["is_fast_track"],
             is_solved=bool(answered) and bool({("*", said), (key[1], said)} & self.solved_labels),
             ratings=[e["rating"] for e in events if e["event"] == "rated"],
@@ -214,8 +220,14 @@ class Recurrence:
             return "house" if one.house == other.house else None
         if one.place and other.place:
             return "point" if _metres(one.place, other.place) <= 200 else None
-        is_same_text = one.letters is not None and one.letters == other.letters
-        return "equal_text" if is_same_text and one.municipality == other.municipality else None
+        if one.municipality is None or one.municipality != other.municipality:
+            return None
+        return self._likeness(one, other)
+
+    def _likeness(self, one: Filed, other: Filed) -> str | None:
+        if one.letters is not None and one.letters == other.letters:
+            return "equal_text"
+        return "similar_text" if frozenset((one.text, other.text)) in self.near else None
 
     def repeats(self) -> dict[CaseKey, tuple[Filed, str, int]]:
         """Answered case to the first new one about the same, the evidence, the replies before."""
@@ -239,18 +251,23 @@ class Recurrence:
                         break
         return found
 
-    @staticmethod
-    def _replies(cases: Iterable[Filed], new: Filed) -> int:
+    def _replies(self, cases: Iterable[Filed], new: Filed) -> int:
         """Replies that the person had had about exactly this object."""
-        if not new.person or new.object is None:
-            return 0
         return sum(
             cycle.closed <= new.received
             for case in cases
-            if case.person == new.person and case.object == new.object
+            if new.person and case.person == new.person and self._is_of_one_object(case, new)
             for cycle in case.answered
             if cycle.closed is not None
         )
+
+    def _is_of_one_object(self, case: Filed, new: Filed) -> bool:
+        """Where only the municipality is known, equal and near texts are about one thing."""
+        if new.object is not None or case.object is not None:
+            return case.object == new.object
+        if new.municipality is None or case.municipality != new.municipality:
+            return False
+        return case is new or self._likeness(case, new) is not None
 
     def repeat_appeals(self) -> dict[tuple[Any, ...], Row]:
         rows: dict[tuple[Any, ...], Row] = defaultdict(
@@ -299,6 +316,26 @@ class Recurrence:
                 "returned_case_ids": row["returned"],
                 "repeated_case_ids": row["repeated"],
                 "repeating_case_ids": row["by"],
+            }
+            for key, row in rows.items()
+        }
+
+    def overview_repeats(self) -> dict[tuple[Any, ...], Row]:
+        """The repeat rate of the overview: the same answers by the month of receipt."""
+        rows: dict[tuple[Any, ...], Row] = defaultdict(lambda: {"counts": Counter()})
+        repeats = self.repeats()
+        for case in self.filed:
+            answer = self._first_answer(case)
+            if answer is None or answer > self.as_of - REPEAT or case.key in self.copies:
+                continue
+            if case.person and case.topic:
+                key = (_month(case.day), case.region, case.block, case.municipality)
+                rows[key]["counts"]["ripe_answers"] += 1
+                rows[key]["counts"]["repeated_answers"] += case.key in repeats
+        return {
+            key: {
+                **row["counts"],
+                "repeat_share": _part(row, "repeated_answers", "ripe_answers"),
             }
             for key, row in rows.items()
         }
@@ -751,8 +788,12 @@ _CELLS = {
         "answered_cycles returned_cycles reopen_share answered_cases unmatchable_cases"
         " observed_cases repeated_cases repeat_share observed_30d_cases repeated_30d_cases"
         " repeat_share_30d repeated_by_house repeated_by_point repeated_by_equal_text"
-        " repeated_by_cross_channel repeatedly_answered_cases same_text_copies returned_case_ids"
-        " repeated_case_ids repeating_case_ids",
+        " repeated_by_similar_text repeated_by_cross_channel repeatedly_answered_cases"
+        " same_text_copies returned_case_ids repeated_case_ids repeating_case_ids",
+    ),
+    "mart_problem_overview": (
+        "month_date, region_code, block_code, municipality_code",
+        "ripe_answers repeated_answers repeat_share",
     ),
     "mart_fast_track": (
         _PLACE,
@@ -782,10 +823,15 @@ _CELLS = {
 }
 
 
+# The overview has a row also where nothing was answered long ago.
+_ROWS = {"mart_problem_overview": "ripe_answers > 0"}
+
+
 def differences(recurrence: Recurrence, query: Query) -> Iterator[str]:
     """Where the warehouse and the reference disagree, one sentence a cell."""
     expected = {
         "mart_repeat_appeals": recurrence.repeat_appeals(),
+        "mart_problem_overview": recurrence.overview_repeats(),
         "mart_fast_track": recurrence.fast_track(),
         "mart_mass_problems": recurrence.mass_problems(),
         "mart_root_causes": recurrence.root_causes(),
@@ -802,7 +848,8 @@ def differences(recurrence: Recurrence, query: Query) -> Iterator[str]:
         listed = cells.split()
         width = len(key.split(", "))
         found: dict[tuple[Any, ...], Row] = {}
-        for row in query(f"select {key}, {', '.join(listed)} from marts.{mart}"):
+        rows = _ROWS.get(mart, "true")
+        for row in query(f"select {key}, {', '.join(listed)} from marts.{mart} where {rows}"):
             values = {
                 # A list of ids as the set of the cases that it names.
                 name: frozenset(names[one] for one in value) if name.endswith("_ids") else value

@@ -407,6 +407,49 @@ class Registers:
             }
         return mart
 
+    def stages(self) -> Mart:
+        """Stages of the road maps: the day of the term is in time."""
+        titles = {(r.region_code, r.native_id): r.record["title"] for r in self.rows["projects"]}
+        mart: Mart = {}
+        for row in self.rows["project_stages"]:
+            record, today = row.record, self.today(row.region_code)
+            due, done = self._dates(row, "due_on", "done_on")
+            assert due is not None
+            state = record["state"]
+            if state == "done" and done and done > today:
+                state = "active"
+            done = done if state == "done" else None
+            late = None
+            if state in ("planned", "active") and due < today:
+                state, late = "late", (today - due).days
+            elif done and done > due:
+                late = (done - due).days
+            project, number = row.native_id.rsplit("_", 1)
+            mart[row.region_code, project, number] = self._placed(row) | {
+                "project_title": titles.get((row.region_code, project)),
+                "stage": record["stage"],
+                "due_on": due,
+                "done_on": done,
+                "state_code": state,
+                "is_completed_late": bool(done and done > due),
+                "days_late": late,
+            }
+        return mart
+
+    def _road_map(self, stages: Mapping[int, Row]) -> Row:
+        """What the project tells of its stages, by their numbers."""
+        kept = {number: row for number, row in stages.items() if row["state_code"] != "cancelled"}
+        ahead = [
+            (row["due_on"], number) for number, row in kept.items() if row["state_code"] != "done"
+        ]
+        return {
+            "stages_total": len(kept),
+            "stages_done": len(kept) - len(ahead),
+            "stages_late": sum(row["state_code"] == "late" for row in kept.values()),
+            "next_stage": kept[min(ahead)[1]]["stage"] if ahead else None,
+            "next_stage_due_on": min(ahead)[0] if ahead else None,
+        }
+
     def projects(self) -> Mart:
         risks: dict[tuple[str, str], Counter[str]] = defaultdict(Counter)
         for key, risk in self.risks().items():
@@ -418,6 +461,9 @@ class Registers:
             counted["occurred_risks"] += risk["state_code"] == "occurred"
             counted["escalated_risks"] += risk["escalated_on"] is not None
             counted["undecided_risks"] += risk["is_undecided"]
+        stages: dict[tuple[str, str], dict[int, Row]] = defaultdict(dict)
+        for (region, project, number), stage in self.stages().items():
+            stages[region, project][int(number)] = stage
         mart: Mart = {}
         for row in self.rows["projects"]:
             record, today = row.record, self.today(row.region_code)
@@ -473,6 +519,7 @@ class Registers:
                 "days_since_report": (today - reported).days
                 if reported and reported <= today
                 else None,
+                **self._road_map(stages[row.region_code, row.native_id]),
                 **{
                     name: risks[row.region_code, row.native_id][name]
                     for name in (
@@ -504,21 +551,16 @@ class Registers:
                 self._undertaking(row, state, protocol, done, None)
             )
         decisions = {"implemented": "done", "in_progress": "active", "taken": "planned"}
-        for (region, number), vote in self.votes().items():
+        votes = self.votes()
+        for row in self.rows["votes"]:
+            vote = votes[row.region_code, row.native_id]
             state = decisions.get(vote["decision_state_code"])
             if state is None:
                 continue
-            mart[region, "decision", number] = {
-                "block_code": vote["block_code"],
-                "municipality_code": vote["municipality_code"],
-                "state_code": state,
-                "days_late": None,
-                "is_completed_late": False,
-                "completed_on": vote["implemented_on"],
-                "not_computed_reason": "тема обращений не указана"
-                if state == "done"
-                else "мера не выполнена",
-            }
+            decided, implemented = self._dates(row, "decided_on", "implemented_on")
+            mart[row.region_code, "decision", row.native_id] = self._placed(row) | (
+                self._undertaking(row, state, decided, implemented, None)
+            )
         if topics is not None:
             self._effects(mart, topics)
         return mart
@@ -560,6 +602,9 @@ class Registers:
             "is_completed_late": is_completed_late,
             "completed_on": completed,
             "not_computed_reason": reason,
+            "due_on": due,
+            "place": row.record.get("place"),
+            "topic_label": row.record.get("topic"),
         }
 
     def _effects(self, mart: Mart, topics: Mapping[CaseKey, str | None]) -> None:
@@ -572,15 +617,11 @@ class Registers:
                 received = datetime.fromisoformat(case["received_at"])
                 day = received.astimezone(self.zones[key[0]]).date()
                 days[key[0], topic].append((day, place))
-        labels = {
-            (row.region_code, row.record["kind"], row.native_id): row.record.get("topic")
-            for row in self.rows["measures"]
-        }
         for key, row in mart.items():
             before = after = None
             if row["not_computed_reason"] is None:
                 before = after = 0
-                for topic in self.topics[_key(labels[key])]:
+                for topic in self.topics[_key(row["topic_label"])]:
                     for day, place in days.get((key[0], topic), ()):
                         distance = (day - row["completed_on"]).days
                         is_here = row.get("municipality_code") in (None, place)

@@ -59,7 +59,6 @@ class Counted:
     is_overdue: bool
     answered: int
     returned: int
-    first_answer: datetime | None
 
     @property
     def region(self) -> str:
@@ -153,7 +152,6 @@ class Space:
             is_overdue=any(c.status == "overdue_open" for c in cycles),
             answered=len(answered),
             returned=len(returned),
-            first_answer=answered[0].closed if answered else None,
         )
 
     def tally(self, cases: Iterable[Counted]) -> Counts:
@@ -249,14 +247,10 @@ class Space:
             growth = None
             if is_over and before[-1] >= first[cell[0]] and mean:
                 growth = len(cases) / mean - 1
-            ripe = self.as_of - timedelta(days=90)
             found[cell, month] = {
                 **self.tally(cases),
                 "growth_share": growth,
                 "heat_index": indices.get((cell, month)),
-                "ripe_answers": sum(
-                    case.first_answer is not None and case.first_answer <= ripe for case in cases
-                ),
             }
         return found
 

@@ -13,7 +13,12 @@ with cases as (
 
 repeats as (
     select * from {{ ref('int_repeat_cases') }}
-    where is_current
+    where is_current and {{ is_of_step('repeats_case_id', 'cases', 'case_id') }}
+),
+
+repeated_texts as (
+    select * from {{ ref('int_repeated_texts') }}
+    where is_current and {{ is_of_step('case_id', 'cases', 'case_id') }}
 ),
 
 leading_causes as (
@@ -40,15 +45,18 @@ repeated as (
     select distinct repeats_case_id as case_id from repeats
 ),
 
--- An answer can only be said to have held when it is 90 days old.
+-- The same answers as in the repeat rate of kept_repeat_appeals, by the month of receipt.
 judged as (
     select
         cases.*,
-        coalesce(cases.first_answered_at <= regions.as_of - interval '90 days', false) as is_ripe,
+        {{ is_observed('cases', 'regions.as_of') }}
+        and {{ is_matchable('cases') }}
+        and repeated_texts.case_id is null as is_ripe,
         repeated.case_id is not null as is_repeated
     from cases
     inner join regions on cases.region_code = regions.region_code
     left join repeated on cases.case_id = repeated.case_id
+    left join repeated_texts on cases.case_id = repeated_texts.case_id
 ),
 
 cells as (

@@ -89,10 +89,9 @@ answered as (
         filed.channel_code,
         date_trunc('month', filed.first_answered_date)::date as month_date,
         coalesce(same_texts.copies, 0) as copies,
-        -- Who wrote and about what has to be known for a repeat to be seen.
-        filed.applicant_key is not null and filed.topic_code is not null as is_matchable,
-        filed.first_answered_at <= filed.as_of - interval '90 days' as is_observed,
-        filed.first_answered_at <= filed.as_of - interval '30 days' as is_observed_30d,
+        {{ is_matchable('filed') }} as is_matchable,
+        {{ is_observed('filed', 'filed.as_of') }} as is_observed,
+        {{ is_observed('filed', 'filed.as_of', '30 days') }} as is_observed_30d,
         repeats.case_id as repeated_by,
         repeats.evidence,
         repeats.prior_replies,
@@ -129,6 +128,9 @@ repeated as (
         count(*) filter (
             where is_matchable and is_observed and evidence = 'equal_text'
         ) as repeated_by_equal_text,
+        count(*) filter (
+            where is_matchable and is_observed and evidence = 'similar_text'
+        ) as repeated_by_similar_text,
         count(*) filter (
             where is_matchable and is_observed and evidence = 'cross_channel'
         ) as repeated_by_cross_channel,
@@ -183,6 +185,7 @@ joined as (
         coalesce(repeated.repeated_by_house, 0) as repeated_by_house,
         coalesce(repeated.repeated_by_point, 0) as repeated_by_point,
         coalesce(repeated.repeated_by_equal_text, 0) as repeated_by_equal_text,
+        coalesce(repeated.repeated_by_similar_text, 0) as repeated_by_similar_text,
         coalesce(repeated.repeated_by_cross_channel, 0) as repeated_by_cross_channel,
         coalesce(repeated.repeatedly_answered_cases, 0) as repeatedly_answered_cases,
         coalesce(repeated.same_text_copies, 0) as same_text_copies,
@@ -234,6 +237,7 @@ select
     joined.repeated_by_house,
     joined.repeated_by_point,
     joined.repeated_by_equal_text,
+    joined.repeated_by_similar_text,
     joined.repeated_by_cross_channel,
     joined.repeatedly_answered_cases,
     joined.same_text_copies,

@@ -61,6 +61,7 @@ def test_the_issue_s_registers_are_all_there() -> None:
         "official_pages",
         "projects",
         "project_risks",
+        "project_stages",
         "indicators",
         "measures",
         "orders",

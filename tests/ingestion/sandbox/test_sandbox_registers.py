@@ -36,6 +36,30 @@ def test_every_register_that_is_served_passes_its_check(
         assert found.rows > 0
 
 
+@pytest.mark.parametrize(
+    ("code", "later"),
+    [
+        ("votes", {"Тема обращений", "Место", "Исполнитель", "Срок исполнения"}),
+        ("orders", {"Тема обращений", "Место"}),
+    ],
+)
+def test_a_delivery_without_the_columns_that_came_later_passes_its_check(
+    client: TestClient, as_of: datetime, code: str, later: set[str]
+) -> None:
+    source = SOURCES[code]
+    book = load_workbook(io.BytesIO(client.get(f"/registers/pskov/{code}.xlsx").content))
+    data = book["Данные"]
+    headings = [cell.value for cell in data[1]]
+    assert later <= {*headings}
+    for place in sorted((headings.index(heading) for heading in later), reverse=True):
+        data.delete_cols(place + 1)
+    stored = io.BytesIO()
+    book.save(stored)
+    found = check_register(source, stored.getvalue(), region="pskov", observed_at=as_of)
+    assert found.problems == []
+    assert found.rows > 0
+
+
 def test_the_registers_of_the_full_sandbox_are_those_that_the_demo_does_not_read() -> None:
     full = {source.code for source in KEPT if "TSUR_FULL_SANDBOX_URL" in source.missing_variables}
     assert full == set(registers.TABLES)

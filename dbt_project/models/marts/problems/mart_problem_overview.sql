@@ -62,7 +62,7 @@ select
         concat_ws(
             '; ',
             case when kept.cases_with_term = 0 then 'доля просроченных: нет сроков' end,
-            case when kept.ripe_answers = 0 then 'повторы: нет ответов старше 90 дней' end,
+            case when kept.ripe_answers = 0 then 'повторы: нет прослеживаемых ответов старше 90 дней' end,
             case when kept.rated < 10 then 'удовлетворённость: оценок меньше 10' end,
             case
                 when not kept.is_month_finished then 'рост: месяц не окончен'

@@ -52,6 +52,7 @@ select
     kept.repeated_by_house,
     kept.repeated_by_point,
     kept.repeated_by_equal_text,
+    kept.repeated_by_similar_text,
     kept.repeated_by_cross_channel,
     kept.repeatedly_answered_cases,
     kept.same_text_copies,

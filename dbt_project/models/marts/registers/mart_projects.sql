@@ -15,6 +15,11 @@ risks as (
     select * from {{ ref('int_project_risks') }}
 ),
 
+stages as (
+    select * from {{ ref('int_project_stages') }}
+    where state_code <> 'cancelled'
+),
+
 regions as (
     select * from {{ ref('dim_regions') }}
 ),
@@ -50,6 +55,29 @@ project_risks as (
         ) as undecided_risks
     from risks
     group by region_code, project_code
+),
+
+project_stages as (
+    select
+        region_code,
+        project_code,
+        count(*) as stages_total,
+        count(*) filter (where state_code = 'done') as stages_done,
+        count(*) filter (where state_code = 'late') as stages_late
+    from stages
+    group by region_code, project_code
+),
+
+-- Numbers of one term go as numbers do: 2 before 10.
+next_stages as (
+    select distinct on (region_code, project_code)
+        region_code,
+        project_code,
+        stage as next_stage,
+        due_on as next_stage_due_on
+    from stages
+    where state_code <> 'done'
+    order by region_code, project_code, due_on, length(stage_number), stage_number
 ),
 
 measured as (
@@ -118,6 +146,11 @@ select
     measured.as_of_date - measured.reported_on as days_since_report,
     measured.is_in_road_map,
     measured.programme,
+    coalesce(project_stages.stages_total, 0) as stages_total,
+    coalesce(project_stages.stages_done, 0) as stages_done,
+    coalesce(project_stages.stages_late, 0) as stages_late,
+    next_stages.next_stage,
+    next_stages.next_stage_due_on,
     coalesce(project_risks.risks, 0) as risks,
     coalesce(project_risks.open_risks, 0) as open_risks,
     coalesce(project_risks.heavy_risks, 0) as heavy_risks,
@@ -137,5 +170,13 @@ left join project_risks
     on
         measured.region_code = project_risks.region_code
         and measured.project_code = project_risks.project_code
+left join project_stages
+    on
+        measured.region_code = project_stages.region_code
+        and measured.project_code = project_stages.project_code
+left join next_stages
+    on
+        measured.region_code = next_stages.region_code
+        and measured.project_code = next_stages.project_code
 left join blocks on measured.block_code = blocks.block_code
 left join bodies on measured.body_code = bodies.body_code

@@ -10,8 +10,10 @@ renamed as (
         -- the question and its order
         fields.question,
         fields.basis as basis_code,
+        fields.topic,
         fields.block as block_label,
         fields.municipality as municipality_label,
+        fields.place,
         fields.raised_on,
         fields.level as level_code,
         fields.agreed_on,
@@ -26,8 +28,8 @@ renamed as (
         fields.note
     from source
     cross join lateral jsonb_to_record(source.record) as fields (
-        question text, basis text, block text, municipality text, raised_on date, level text,
-        agreed_on date, protocol_number text, protocol_on date, order_text text, body text,
+        question text, basis text, topic text, block text, municipality text, place text,
+        raised_on date, level text, agreed_on date, protocol_number text, protocol_on date, order_text text, body text,
         due_on date, done_on date, state text, removal_reason text, note text
     )
 )

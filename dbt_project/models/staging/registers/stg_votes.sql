@@ -10,8 +10,10 @@ renamed as (
         -- the vote
         fields.title,
         fields.kind as kind_code,
+        fields.topic,
         fields.block as block_label,
         fields.municipality as municipality_label,
+        fields.place,
         fields.platform,
         fields.started_on,
         fields.ended_on,
@@ -22,15 +24,17 @@ renamed as (
         fields.decision,
         fields.decision_state as decision_state_code,
         fields.decided_on,
+        fields.body as body_label,
+        fields.due_on,
         fields.implemented_on,
         fields.url,
         fields.note
     from source
     cross join lateral jsonb_to_record(source.record) as fields (
-        title text, kind text, block text, municipality text, platform text, started_on date,
-        ended_on date, participants numeric, proposals numeric, leading_option text,
-        leading_votes numeric, decision text, decision_state text, decided_on date,
-        implemented_on date, url text, note text
+        title text, kind text, topic text, block text, municipality text, place text, platform text,
+        started_on date, ended_on date, participants numeric, proposals numeric,
+        leading_option text, leading_votes numeric, decision text, decision_state text,
+        decided_on date, body text, due_on date, implemented_on date, url text, note text
     )
 )
 

@@ -29,6 +29,7 @@ with cases as (
         received_date,
         applicant_key,
         body_key,
+        text_hash,
         normalised_text_hash,
         time_zone,
         as_of
@@ -109,6 +110,7 @@ select
     cases.received_at,
     cases.received_date,
     cases.applicant_key,
+    cases.text_hash,
     cases.normalised_text_hash,
     cases.time_zone,
     attributes.block_code,

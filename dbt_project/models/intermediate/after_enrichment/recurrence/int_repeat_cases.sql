@@ -11,11 +11,11 @@
         {'columns': ['found_at']},
         {'columns': ['is_current']},
     ],
-    meta={'keeps_before': true},
+    meta={'keeps_before': true, 'by_enrichment': true},
 ) }}
 -- Which answered case was followed by a new one about the same: the first that was filed within 90
--- days (DOMAIN 5.4). One row an answered case; `evidence` says what made it the same. Near duplicates
--- of texts are not known yet: within a municipality alone only equal texts count.
+-- days (DOMAIN 5.4). One row an answered case; `evidence` says what made it the same. Within a
+-- municipality alone equal texts count, and those that a model found alike.
 with filed as not materialized (
     select * from {{ ref('int_case_filings') }}
     where is_current and topic_code is not null
@@ -56,6 +56,11 @@ candidates as (
     where repeated_texts.case_id is null
 ),
 
+near_texts as (
+    select * from {{ ref('int_near_texts') }}
+    where {{ is_of_step('first_hash', 'looked_at', 'text_hash') }}
+),
+
 -- The first answer begins the 90 days: a later one came because the same case was returned. What is
 -- filed after a term that was missed repeats the case too.
 answered as (
@@ -77,10 +82,13 @@ same_person as (
                 then case when answered.house_key = followers.house_key then 'house' end
             when answered.latitude is not null and followers.latitude is not null
                 then case when {{ distance_m('answered', 'followers') }} <= 200 then 'point' end
-            when
-                answered.municipality_code = followers.municipality_code
-                and answered.normalised_text_hash = followers.normalised_text_hash
-                then 'equal_text'
+            when answered.municipality_code = followers.municipality_code
+                then
+                    case
+                        when answered.normalised_text_hash = followers.normalised_text_hash
+                            then 'equal_text'
+                        when near_texts.first_hash is not null then 'similar_text'
+                    end
         end as evidence
     from answered
     inner join candidates as followers
@@ -92,6 +100,10 @@ same_person as (
             and answered.case_id <> followers.case_id
             and answered.repeats_after < followers.received_at
             and answered.repeats_until >= followers.received_at
+    left join near_texts
+        on
+            least(answered.text_hash, followers.text_hash) = near_texts.first_hash
+            and greatest(answered.text_hash, followers.text_hash) = near_texts.second_hash
 ),
 
 -- Between a social network and the other channels nobody is known to be the same: object and topic
@@ -197,6 +209,11 @@ matters as materialized (
     select
         case_id,
         received_at,
+        text_hash,
+        case
+            when object_kind = 'municipality'
+                then concat_ws('|', region_code, applicant_key, topic_code, object_key)
+        end as municipality_key,
         concat_ws(
             '|',
             region_code,
@@ -240,6 +257,26 @@ counted as (
         from matters
         inner join answers on matters.case_id = answers.case_id
     ) as steps
+),
+
+-- Where only the municipality is known, replies about a text that is alike are about the same, too.
+alike as (
+    select
+        followed.repeats_case_id,
+        count(*) as replies
+    from followed
+    inner join matters on followed.case_id = matters.case_id
+    inner join matters as others
+        on
+            matters.municipality_key = others.municipality_key
+            and matters.matter_key <> others.matter_key
+    inner join near_texts
+        on
+            least(matters.text_hash, others.text_hash) = near_texts.first_hash
+            and greatest(matters.text_hash, others.text_hash) = near_texts.second_hash
+    inner join answers
+        on others.case_id = answers.case_id and matters.received_at >= answers.answered_at
+    group by followed.repeats_case_id
 )
 
 select
@@ -247,8 +284,9 @@ select
     followed.repeats_case_id,
     followed.evidence,
     followed.received_at as repeated_at,
-    coalesce(counted.prior_replies, 0) as prior_replies,
+    coalesce(counted.prior_replies, 0) + coalesce(alike.replies, 0) as prior_replies,
     {{ moment_of_run() }} as found_at,
     true as is_current
 from followed
 left join counted on followed.case_id = counted.case_id and not counted.is_reply
+left join alike on followed.repeats_case_id = alike.repeats_case_id
