@@ -10,8 +10,17 @@
     ],
 ) }}
 -- The histories of the federal platform as they were last told, by the number of their case.
+with events as materialized (
+    select * from {{ ref('stg_pos_history') }}
+    where {{ is_redone('record_key', 'record_key') }}
+),
+
+spellings as (
+    {{ spelling_keys('events', ['body']) }}
+)
+
 select
-    *,
-    {{ match_key('body') }} as body_key
-from {{ ref('stg_pos_history') }}
-where {{ is_redone('record_key', 'record_key') }}
+    events.*,
+    spellings.spelling_key as body_key
+from events
+left join spellings on events.body = spellings.spelling

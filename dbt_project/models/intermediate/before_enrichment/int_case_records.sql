@@ -44,7 +44,7 @@ clock as (
     select * from {{ ref('int_region_clock') }}
 ),
 
-joined as (
+joined as materialized (
     select
         records.*,
         coalesce(records.message_text, cards.message_text) as full_text,
@@ -76,11 +76,31 @@ joined as (
     left join clock on records.region_code = clock.region_code
 ),
 
+spellings as (
+    {{ spelling_keys('joined', [
+        'topic', 'fact', 'subcategory', 'category', 'body', 'received_body', 'municipality_label'
+    ]) }}
+),
+
 normalised as (
     select
-        *,
-        regexp_replace(lower(full_text), '[^[:alnum:]]+', '', 'g') as letters
+        joined.*,
+        topics.spelling_key as topic_key,
+        facts.spelling_key as fact_key,
+        subcategories.spelling_key as subcategory_key,
+        categories.spelling_key as category_key,
+        bodies.spelling_key as body_key,
+        received_bodies.spelling_key as received_body_key,
+        municipalities.spelling_key as municipality_label_key,
+        regexp_replace(lower(joined.full_text), '[^[:alnum:]]+', '', 'g') as letters
     from joined
+    left join spellings as topics on joined.topic = topics.spelling
+    left join spellings as facts on joined.fact = facts.spelling
+    left join spellings as subcategories on joined.subcategory = subcategories.spelling
+    left join spellings as categories on joined.category = categories.spelling
+    left join spellings as bodies on joined.body = bodies.spelling
+    left join spellings as received_bodies on joined.received_body = received_bodies.spelling
+    left join spellings as municipalities on joined.municipality_label = municipalities.spelling
 )
 
 select
@@ -134,15 +154,15 @@ select
     -- labels
     topic as topic_name,
     category as category_name,
-    coalesce({{ match_key('topic') }}, {{ match_key('fact') }}, {{ match_key('subcategory') }})
-        as topic_key,
-    {{ match_key('category') }} as category_key,
+    coalesce(topic_key, fact_key, subcategory_key) as topic_key,
+    category_key,
     coalesce(body, received_body) as body_label,
-    {{ match_key('coalesce(body, received_body)') }} as body_key,
+    case when body is not null then body_key else received_body_key end as body_key,
     received_body as received_body_label,
-    {{ match_key('coalesce(received_body, body)') }} as received_body_key,
+    case when received_body is not null then received_body_key else body_key end
+        as received_body_key,
     municipality_label,
-    {{ match_key('municipality_label') }} as municipality_key,
+    municipality_label_key as municipality_key,
     -- content
     full_text as message_text,
     full_reply as reply_text,
