@@ -321,3 +321,12 @@ def test_days_of_the_blocks_equal_the_cases(registers: Registers, query: Query) 
     for name in ("overdue_cases", "due_within_3_days", "transferred_in", "reopened"):
         assert sum(row[name] for row in mart.values()) > 5, name
     equal(mart, query, "mart_block_reports", ("report_date", "region_code", "block_code"))
+
+
+def test_the_summary_of_a_day_equals_its_blocks_and_what_was_due(
+    registers: Registers, query: Query
+) -> None:
+    mart = registers.summaries()
+    for name in ("intake", "reports_in_time", "reports_late"):
+        assert sum(row[name] for row in mart.values()) > 5, name
+    equal(mart, query, "mart_block_report_summary", ("report_date", "region_code"))

@@ -115,7 +115,11 @@ class Reference:
             for check in _lines(truth / "checked_replies.jsonl")
         }
         self.checks = list(numbered.values())
-        self.rosters = list(_lines(truth / "rosters.jsonl"))
+        # In one region nobody declares how a person's time is divided.
+        self.rosters = [
+            {**row, "share": None} if row["region_code"] == "pskov" else row
+            for row in _lines(truth / "rosters.jsonl")
+        ]
         self.cycles = [cycle for case in self.cases.values() for cycle in self._cycles(case)]
 
     @staticmethod
@@ -237,7 +241,8 @@ class Reference:
                     )
                     at_hand = capacity.get((region, block, monday), 0)
                     work = hours.get((region, block, monday), 0)
-                    staff = round(at_hand / 0.85 / 40, 4)
+                    # Four digits, halves upwards, whatever a float makes of a half.
+                    staff = math.floor(at_hand / 0.85 / 40 * 10_000 + 0.500001) / 10_000
                     rows[region, block, monday] = {
                         "intake": week["intake"],
                         "reopened": week["reopened"],

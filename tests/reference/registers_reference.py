@@ -890,6 +890,23 @@ class Registers:
                 day += timedelta(days=1)
         return days
 
+    def summaries(self) -> Mart:
+        """`mart_block_report_summary`: the blocks of a day together, and the reports due then."""
+        found: dict[tuple[Any, ...], Counter[str]] = defaultdict(Counter)
+        for (day, region, _), row in self.block_days().items():
+            found[day, region].update(row)
+        mart: Mart = {key: dict(counts) for key, counts in found.items()}
+        for row in mart.values():
+            row.update(reports_due=0, reports_in_time=0, reports_late=0, due_report_codes=[])
+        for (region, report, _, _), owed in self.owed().items():
+            day = mart.get((owed["due_on"], region))
+            if day is not None:
+                day["reports_due"] += 1
+                day["reports_in_time"] += owed["report_state"] == "сдан"
+                day["reports_late"] += owed["is_late"]
+                day["due_report_codes"] = sorted({*day["due_report_codes"], report})
+        return mart
+
 
 def differences(
     mart: Mart, query: Query, table: str, key: tuple[str, ...], where: str = "true"

@@ -105,8 +105,7 @@ compared as (
     select
         *,
         declared_value - computed_value as difference,
-        -- max(1 %, 1 unit) of the computed value: DOMAIN 5.11.
-        greatest(abs(computed_value) * 0.01, 1) as tolerance
+        {{ indicator_tolerance('computed_value') }} as tolerance
     from measured
 )
 
