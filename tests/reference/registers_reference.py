@@ -184,7 +184,9 @@ class Registers:
                 reason = "голосование не завершено"
             else:
                 share = _share(record["leading_votes"], record["participants"])
-            mart[row.region_code, row.native_id] = self._placed(row) | {
+            # Who carries the decision out is told with the measures.
+            placed = {k: v for k, v in self._placed(row).items() if not k.startswith("body_")}
+            mart[row.region_code, row.native_id] = placed | {
                 "title": record["title"],
                 "kind_name": self._word("votes", "kind", record["kind"]),
                 "started_on": started,
