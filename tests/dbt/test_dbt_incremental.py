@@ -290,8 +290,8 @@ def two_weeks(
     assert families.rule(query) == "fz59_30_days"
     assert families.recurs(query)
     ledger.land(families.changed_rows(FIRST_CHANGES) + families.message(OTHER_TEXT))
-    # A model finds two texts alike, and neither case has changed; two cases put their topic in another
-    # group, and with it the one that has not changed.
+    # A model finds two texts alike, and neither case has changed; two cases put their topic in
+    # another group, and with it the one that has not changed.
     find_alike(transformer, [families.text("alike", number) for number in (0, 1)])
     ledger.land(families.grouped("Вторая группа", "grouped_too", "grouped_more"))
     build()
