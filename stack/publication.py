@@ -711,7 +711,7 @@ def _copy_knowledge(warehouse: Warehouse, scratch: Warehouse, published: Publica
         psycopg.connect(scratch.url("transformer")) as target,
     ):
         ensure_nlp(target)
-        _copy_enrichment(source, target, published.nlp_model_version)
+        _copy_enrichment(source, target, published.nlp_model_version, known["at"])
     with psycopg.connect(scratch.url("transformer"), autocommit=True) as target:
         target.execute("analyze")
 
@@ -726,9 +726,15 @@ def _as_of_load(column: str, known_at: str) -> sql.Composable:
 
 
 def _copy_enrichment(
-    source: psycopg.Connection[Any], target: psycopg.Connection[Any], version: str | None
+    source: psycopg.Connection[Any],
+    target: psycopg.Connection[Any],
+    version: str | None,
+    known_at: str,
 ) -> None:
-    """The rows of one model; tables that know no versions come whole."""
+    """The rows of one model; tables that know no versions come whole.
+
+    What a model says of a text is written once, but two old texts may be found alike at any time.
+    """
     tables = [
         name
         for (name,) in target.execute(
@@ -747,6 +753,8 @@ def _copy_enrichment(
         )
         if "model_version" in columns:
             query += sql.SQL(" where model_version = {}").format(sql.Literal(version))
+        if "found_at" in columns:
+            query += sql.SQL(" and found_at <= {}").format(sql.Literal(known_at))
         _copy(source, target, query, sql.Identifier("nlp", name), columns)
     target.execute("update nlp.models set is_current = true where not is_current")
 

@@ -21,7 +21,8 @@ from ingestion.sandbox.world import build_world
 from stack.database import Warehouse
 from tests.reference.marts_reference import Reference
 
-pytestmark = [pytest.mark.server, pytest.mark.slow]
+# Three weeks of builds are one fixture: on a busy machine it takes longer than a test may.
+pytestmark = [pytest.mark.server, pytest.mark.slow, pytest.mark.timeout(1800)]
 
 DAYS = 14
 CASES = 900

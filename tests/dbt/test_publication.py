@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import shutil
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -242,6 +242,32 @@ def test_after_a_year_of_data_another_model_and_another_seed_all_cells_are_equal
     assert compare(published, now) is not None
     assert compare(published, rebuilt[name]) is None
     assert len(rebuilt[name]) == len(published.rows)
+
+
+def test_texts_that_were_found_alike_later_are_not_known_to_a_publication(
+    warehouse: Warehouse, numbers: dict[str, int]
+) -> None:
+    published = load(warehouse.url("transformer"), numbers["compliance"])
+    pair = (
+        "insert into nlp.near_duplicates values ('message', %(text)s, 'z', %(model)s, 0.9, %(at)s)"
+    )
+    at = datetime.fromisoformat(published.known["at"])
+    model = published.nlp_model_version
+    with psycopg.connect(warehouse.url("transformer")) as connection:
+        for text, moment in (("before", at), ("later", at + timedelta(seconds=1))):
+            connection.execute(pair, {"text": text, "model": model, "at": moment})
+    known: list[Any] = []
+
+    def look(_: Sequence[str], __: Path, database: str, ___: Path) -> None:
+        known.extend(administer(warehouse, "select first_hash from nlp.near_duplicates", database))
+        raise PublicationError("looked")
+
+    try:
+        with pytest.raises(PublicationError, match="looked"):
+            rebuild(warehouse, published, look)
+    finally:
+        administer(warehouse, "delete from nlp.near_duplicates")
+    assert known == [("before",)]
 
 
 @pytest.mark.usefixtures("recomputed")
