@@ -21,7 +21,8 @@
     A nested loop over two such steps, or a merge by the first of their keys, takes minutes where a hash
     takes a second. For this transaction. -#}
 {% macro plan_for_whole_tables() -%}
-    {%- if execute and model.config.materialized != 'view' and not is_by_change() -%}
+    {%- set is_whole = config.get('incremental_strategy') == 'in_place' or not is_by_change() -%}
+    {%- if execute and model.config.materialized != 'view' and is_whole -%}
     {{ join_by_hash() }}
     {%- endif -%}
 {%- endmacro %}
@@ -553,7 +554,9 @@
     {{ get_insert_into_sql(arg_dict['target_relation'], arg_dict['temp_relation'], arg_dict['dest_columns']) }}
 {%- endmacro %}
 
-{#- Small tables that views stand on: their rows are replaced, the table stays, and so do the views. -#}
+{#- Small tables that views stand on, made as a whole each time: their rows are replaced, the table stays,
+    and so do the views. A new table in its place would take the marts away until the build comes to
+    them, and a build of one mart would take all others away. -#}
 {% macro get_incremental_in_place_sql(arg_dict) -%}
     delete from {{ arg_dict['target_relation'] }};
     {{ get_insert_into_sql(arg_dict['target_relation'], arg_dict['temp_relation'], arg_dict['dest_columns']) }}

@@ -121,7 +121,7 @@ class RosterRow:
     block_code: str
     staff: str
     hours: float
-    share: float
+    share: float | None
 
 
 @dataclass(frozen=True)
@@ -1028,7 +1028,10 @@ def host_post_day(day: date) -> date:
 def _rosters(
     seed: int, region: Region, first: date, now: datetime, weekly: float
 ) -> Iterator[RosterRow]:
-    """Weeks × blocks × staff; one person is shared between two blocks by declared shares."""
+    """Weeks × blocks × staff; one person is shared between two blocks by declared shares.
+
+    In Pskov nobody declares how a person's time is divided.
+    """
     shares = {
         "HEALTH": 0.15,
         "EDU": 0.10,
@@ -1066,8 +1069,10 @@ def _rosters(
                 staff_block = shared[0] if block == shared[1] and number == 0 else block
                 staff = invent_person(Random(f"{seed}|{region.code}|duty|{staff_block}|{number}"))
                 is_shared = block in shared and number == 0
-                share = 1.0
-                if is_shared:
+                share: float | None = 1.0
+                if region.code == "pskov":
+                    share = None
+                elif is_shared:
                     share = 0.6 if block == shared[0] else 0.4
                 base = hours
                 if is_shared:

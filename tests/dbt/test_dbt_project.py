@@ -153,6 +153,19 @@ def test_only_tests_of_the_committed_list_may_warn(manifest: dict[str, Any]) -> 
     assert warn == set(EXPECTED_TO_WARN)
 
 
+def test_no_build_takes_away_what_a_mart_stands_on(manifest: dict[str, Any]) -> None:
+    """PostgreSQL drops the views of a table that is made anew, so no view of a mart reads one."""
+    gone = [
+        f"{view['name']} reads {parent['name']}"
+        for schema in ("marts", "marts_public")
+        for view in models(manifest, schema)
+        if view["config"]["materialized"] == "view"
+        for parent in map(manifest["nodes"].get, view["depends_on"]["nodes"])
+        if parent is not None and parent["config"]["materialized"] == "table"
+    ]
+    assert gone == []
+
+
 def test_every_column_of_the_marts_is_held_to_something(manifest: dict[str, Any]) -> None:
     """A test of the column, a constraint, or its name in what a test of the model says. A view
     over kept rows has the constraints of these."""

@@ -115,11 +115,7 @@ class Reference:
             for check in _lines(truth / "checked_replies.jsonl")
         }
         self.checks = list(numbered.values())
-        # In one region nobody declares how a person's time is divided.
-        self.rosters = [
-            {**row, "share": None} if row["region_code"] == "pskov" else row
-            for row in _lines(truth / "rosters.jsonl")
-        ]
+        self.rosters = list(_lines(truth / "rosters.jsonl"))
         self.cycles = [cycle for case in self.cases.values() for cycle in self._cycles(case)]
 
     @staticmethod

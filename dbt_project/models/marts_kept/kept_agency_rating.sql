@@ -1,5 +1,5 @@
 {{ config(
-    materialized='table',
+    incremental_strategy='in_place',
     indexes=[
         {'columns': ['region_code', 'period_kind', 'period_start']},
         {'columns': ['body_code']},

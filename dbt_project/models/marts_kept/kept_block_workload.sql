@@ -1,5 +1,5 @@
 {{ config(
-    materialized='table',
+    incremental_strategy='in_place',
     indexes=[
         {'columns': ['region_code', 'week_start']},
         {'columns': ['block_code']},

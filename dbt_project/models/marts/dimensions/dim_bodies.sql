@@ -1,3 +1,4 @@
+{{ config(materialized='incremental', incremental_strategy='in_place', on_schema_change='fail') }}
 with bodies as (
     select * from {{ ref('int_bodies') }}
 ),

@@ -1,3 +1,4 @@
+{{ config(materialized='incremental', incremental_strategy='in_place', on_schema_change='fail') }}
 with region_modules as (
     select * from {{ ref('int_region_modules') }}
 )
