@@ -44,10 +44,14 @@ clock as (
     select * from {{ ref('int_region_clock') }}
 ),
 
+-- Materialized: spellings are read from it too, and letters would be computed for each column of them.
 joined as materialized (
     select
         records.*,
         coalesce(records.message_text, cards.message_text) as full_text,
+        regexp_replace(
+            lower(coalesce(records.message_text, cards.message_text)), '[^[:alnum:]]+', '', 'g'
+        ) as letters,
         coalesce(records.erased_text_hash, cards.erased_text_hash) as full_erased_text_hash,
         coalesce(records.erased_normalised_text_hash, cards.erased_normalised_text_hash)
             as full_erased_normalised_text_hash,
@@ -91,8 +95,7 @@ normalised as (
         categories.spelling_key as category_key,
         bodies.spelling_key as body_key,
         received_bodies.spelling_key as received_body_key,
-        municipalities.spelling_key as municipality_label_key,
-        regexp_replace(lower(joined.full_text), '[^[:alnum:]]+', '', 'g') as letters
+        municipalities.spelling_key as municipality_label_key
     from joined
     left join spellings as topics on joined.topic = topics.spelling
     left join spellings as facts on joined.fact = facts.spelling

@@ -111,8 +111,9 @@ stretches as (
         and (states.next_date is null or states.first_date < states.next_date)
 ),
 
--- Hours are those of the day of the event; what a case weighs is settled when it comes.
-worked as (
+-- Hours are those of the day of the event; what a case weighs is settled when it comes. Materialized:
+-- written into the conditions below, the day would be computed for each of them.
+worked as materialized (
     select
         events.case_id,
         events.event_code,
