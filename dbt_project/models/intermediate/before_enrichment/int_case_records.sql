@@ -44,7 +44,7 @@ clock as (
     select * from {{ ref('int_region_clock') }}
 ),
 
--- Materialized: spellings are read from it too, and letters would be computed for each column of them.
+-- Materialized: spellings are read from it too, and two columns read the letters.
 joined as materialized (
     select
         records.*,
