@@ -409,11 +409,11 @@
     {%- endif -%}
 {%- endmacro %}
 
-{#- Cases whose topic stands in another group now: one that the catalogue does not have goes by the
-    group that is met most often. Two ranges, because the index finds ranges. -#}
-{% macro note_regrouped_topics() -%}
+{#- Cases whose topic has another name or group now: one that the catalogue does not have goes by what is
+    met most often. Two ranges, because the index finds ranges. -#}
+{% macro note_renamed_topics() -%}
     {%- if execute and is_by_change() -%}
-    {%- set regrouped -%}
+    {%- set renamed -%}
         {%- for other in ['<', '>'] %}
         select stored.case_id
         from {{ ref('int_topics') }} as topics
@@ -422,7 +422,8 @@
             from {{ this }} as own
             where
                 own.topic_code = topics.topic_code
-                and coalesce(own.topic_group, '') {{ other }} coalesce(topics.topic_group, '')
+                and (coalesce(own.topic_title, ''), coalesce(own.topic_group, ''))
+                {{ other }} (coalesce(topics.topic_name, ''), coalesce(topics.topic_group, ''))
             {{ looked_up() }}
         ) as stored
         {%- if not loop.last %}
@@ -430,7 +431,7 @@
         {%- endif %}
         {%- endfor %}
     {%- endset -%}
-    {{ note_cases(regrouped) }}
+    {{ note_cases(renamed) }}
     {%- endif -%}
 {%- endmacro %}
 

@@ -283,21 +283,21 @@ def two_weeks(
     # What recurs: one of two cases changes, or the report's moment leaves one behind.
     families = Families.of(query)
     ledger.land(families.first_rows() + families.message(TEXT) + families.registered())
-    ledger.land(families.grouped("Первая группа", "grouped"))
+    ledger.land(families.grouped("Ямы во дворах", "Первая группа", "grouped"))
     build()
-    assert families.group_of(query, "grouped") == "Первая группа"
+    assert families.topic_of(query, "grouped") == ("Ямы во дворах", "Первая группа")
     assert families.repeated(query) == {*FIRST_CHANGES, *LATER_CHANGES}
     assert families.is_duplicate(query)
     assert families.rule(query) == "fz59_30_days"
     assert families.recurs(query)
     ledger.land(families.changed_rows(FIRST_CHANGES) + families.message(OTHER_TEXT))
-    # A model finds two texts alike, and neither case has changed; two cases put their topic in
-    # another group, and with it the one that has not changed.
+    # A model finds two texts alike, and neither case has changed; two cases spell their topic in
+    # another way and put it in another group, and with it the one that has not changed.
     find_alike(transformer, [families.text("alike", number) for number in (0, 1)])
-    ledger.land(families.grouped("Вторая группа", "grouped_too", "grouped_more"))
+    ledger.land(families.grouped("ЯМЫ во дворах", "Вторая группа", "grouped_too", "grouped_more"))
     build()
     assert families.repeated(query) == {*LATER_CHANGES, "alike"}
-    assert families.group_of(query, "grouped") == "Вторая группа"
+    assert families.topic_of(query, "grouped") == ("ЯМЫ во дворах", "Вторая группа")
     assert not families.is_duplicate(query)
     assert families.rule(query) == "fz59_migration_20_days"
     ledger.land(families.changed_rows(LATER_CHANGES) + families.message(TEXT))
@@ -421,10 +421,10 @@ class Families:
         self._add(collected, "message", 0, {"applicant_key": None, "is_59fz": True, **text})
         return collected.rows
 
-    def grouped(self, group: str, *names: str) -> list[Row]:
+    def grouped(self, topic: str, group: str, *names: str) -> list[Row]:
         """Cases of a topic that no catalogue has, in a group that they name themselves."""
         collected = RawRows()
-        told = {"topic": "Тема, которой нигде нет", "category": group, "address": None}
+        told = {"topic": topic, "category": group, "address": None}
         for name in names:
             self._add(collected, name, 0, {"applicant_key": None, **told})
         return collected.rows
@@ -505,14 +505,12 @@ class Families:
         )
 
     @staticmethod
-    def group_of(query: Query, name: str) -> str:
-        """The group in which the case stands in the cube."""
-        [(group,)] = query(
-            "select c.topic_group from marts.agg_appeals_cube as c"
-            " inner join intermediate.int_case_records as m on m.case_id = any(c.case_ids)"
-            f" where m.native_id = '{name}-0'"
+    def topic_of(query: Query, name: str) -> tuple[str, str]:
+        """Title and group of the topic of the case."""
+        [(title, group)] = query(
+            f"select topic_title, topic_group from marts.fct_appeals where native_id = '{name}-0'"
         )
-        return str(group)
+        return title, group
 
     @staticmethod
     def recurs(query: Query) -> bool:

@@ -6,14 +6,14 @@
         "{{ note_enriched_texts() }}",
         "{{ note_forgotten_texts() }}",
         "{{ note_corrected_cases() }}",
-        "{{ note_regrouped_topics() }}",
+        "{{ note_renamed_topics() }}",
         "{{ collect_redo() }}",
     ],
     indexes=[
         {'columns': ['case_id'], 'unique': true},
         {'columns': ['model_version']},
         {'columns': ['corrections_key']},
-        {'columns': ['topic_code', "coalesce(topic_group, '')"]},
+        {'columns': ['topic_code', "coalesce(topic_title, '')", "coalesce(topic_group, '')"]},
     ],
     meta={'by_enrichment': true},
 ) }}
@@ -46,9 +46,10 @@ labels as (
     select * from {{ ref('int_label_blocks') }}
 ),
 
-topic_groups as (
+named_topics as (
     select
         topic_code,
+        topic_name,
         topic_group
     from {{ ref('int_topics') }}
 ),
@@ -188,14 +189,15 @@ select
         else 'none'
     end as municipality_decided_by,
     topics.topic_code,
-    topic_groups.topic_group,
+    named_topics.topic_name as topic_title,
+    named_topics.topic_group,
     coalesce(own_resolutions.resolution_code, common_resolutions.resolution_code)
         as resolution_code,
     decided.corrections_key
 from cases
 inner join ledger on cases.case_id = ledger.case_id
 inner join case_topics as topics on cases.case_id = topics.case_id
-left join topic_groups on topics.topic_code = topic_groups.topic_code
+left join named_topics on topics.topic_code = named_topics.topic_code
 left join eligible on cases.case_id = eligible.case_id
 left join resolutions as own_resolutions
     on

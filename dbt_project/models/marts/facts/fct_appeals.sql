@@ -37,10 +37,6 @@ bodies as (
     select * from {{ ref('int_bodies') }}
 ),
 
-topics as (
-    select * from {{ ref('int_topics') }}
-),
-
 objects as (
     select * from {{ ref('int_case_objects') }}
     where {{ is_redone('case_id') }}
@@ -98,7 +94,7 @@ select
     attributes.text_masked,
     coalesce(cases.received_at <= cases.as_of, false) as is_received,
     attributes.topic_code,
-    topics.topic_name as topic_title,
+    attributes.topic_title,
     attributes.topic_group,
     objects.object_kind,
     objects.object_key,
@@ -112,6 +108,5 @@ left join body_names
     on cases.region_code = body_names.region_code and cases.body_key = body_names.body_key
 left join bodies on body_names.body_code = bodies.body_code
 inner join objects on cases.case_id = objects.case_id
-left join topics on attributes.topic_code = topics.topic_code
 left join ratings on cases.case_id = ratings.case_id
 left join merged on cases.case_id = merged.case_id
