@@ -79,12 +79,12 @@ select
     weighted.part_name,
     weighted.part_phrase,
     weighted.sort_order::int as sort_order,
-    weighted.weight::numeric as weight,
-    weighted.value,
-    round(weighted.percent_rank, 4) as percent_rank,
-    round(
-        100 * weighted.weight * weighted.percent_rank / nullif(weighted.weight_of_known, 0), 4
-    ) as contribution,
+    weighted.weight::numeric(8, 4) as weight,
+    weighted.value::numeric(12, 4) as value,
+    weighted.percent_rank::numeric(5, 4) as percent_rank,
+    (
+        100 * weighted.weight * weighted.percent_rank / nullif(weighted.weight_of_known, 0)
+    )::numeric(7, 4) as contribution,
     cells.as_of
 from weighted
 -- Beside the parts: names are not carried through their orders.
