@@ -40,45 +40,9 @@ select
     workload.is_staffing_proposed,
     workload.is_computed,
     workload.not_computed_reason,
-    coalesce(
-        (
-            select array_agg(days.case_id order by days.case_id)
-            from case_days as days
-            cross join lateral generate_series(1, days.intake)
-            where
-                days.region_code = workload.region_code
-                and days.block_code = workload.block_code
-                and days.activity_date between workload.week_start and workload.week_start + 6
-                and days.intake > 0
-        ),
-        array[]::uuid[]
-    ) as intake_case_ids,
-    coalesce(
-        (
-            select array_agg(days.case_id order by days.case_id)
-            from case_days as days
-            cross join lateral generate_series(1, days.reopened)
-            where
-                days.region_code = workload.region_code
-                and days.block_code = workload.block_code
-                and days.activity_date between workload.week_start and workload.week_start + 6
-                and days.reopened > 0
-        ),
-        array[]::uuid[]
-    ) as reopened_case_ids,
-    coalesce(
-        (
-            select array_agg(days.case_id order by days.case_id)
-            from case_days as days
-            cross join lateral generate_series(1, days.closures)
-            where
-                days.region_code = workload.region_code
-                and days.block_code = workload.block_code
-                and days.activity_date between workload.week_start and workload.week_start + 6
-                and days.closures > 0
-        ),
-        array[]::uuid[]
-    ) as closed_case_ids,
+    {{ cases_of_week('intake') }} as intake_case_ids,
+    {{ cases_of_week('reopened') }} as reopened_case_ids,
+    {{ cases_of_week('closures') }} as closed_case_ids,
     coalesce(
         (
             select array_agg(waiting.case_id order by waiting.case_id)
