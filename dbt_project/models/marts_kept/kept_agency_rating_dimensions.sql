@@ -5,21 +5,10 @@
         {'columns': ['body_code']},
     ]
 ) }}
--- The dimensions of a rating without the lists of their cases, which kept_rating_cases has: made as a
--- whole, because one body moves the mean of its peers.
+-- The dimensions of a rating without the lists of their cases, which kept_rating_cases and
+-- kept_checked_replies have: made as a whole, because one body moves the mean of its peers.
 with measures as (
     select * from {{ ref('int_rating_measures') }}
-),
-
-checked as (
-    select
-        period_kind,
-        period_start,
-        body_code,
-        dimension_code,
-        checked_case_ids
-    from {{ ref('int_rating_observations') }}
-    where checked_case_ids is not null
 ),
 
 regions as (
@@ -61,7 +50,6 @@ select
         as contribution,
     round(weighted.ratio_p50, 4) as elapsed_ratio_p50,
     round(weighted.ratio_p90, 4) as elapsed_ratio_p90,
-    checked.checked_case_ids,
     (
         weighted.period_start
         + case weighted.period_kind
@@ -75,9 +63,3 @@ select
 from weighted
 inner join regions on weighted.region_code = regions.region_code
 inner join bodies on weighted.body_code = bodies.body_code
-left join checked
-    on
-        weighted.period_kind = checked.period_kind
-        and weighted.period_start = checked.period_start
-        and weighted.body_code = checked.body_code
-        and weighted.dimension_code = checked.dimension_code

@@ -15,7 +15,6 @@ checked as (
         periods.period_kind,
         date_trunc(periods.period_kind, checks.checked_date::timestamp)::date as period_start,
         checks.body_code,
-        checks.case_id,
         checks.is_passed
     from checks
     cross join (values ('month'), ('quarter')) as periods (period_kind)
@@ -27,8 +26,7 @@ qualities as (
         period_start,
         body_code,
         count(*) filter (where is_passed) as amount,
-        count(*) as n,
-        array_agg(distinct case_id) filter (where case_id is not null) as case_ids
+        count(*) as n
     from checked
     group by period_kind, period_start, body_code
 )
@@ -43,8 +41,7 @@ select
     ratio_p50,
     ratio_p90,
     ratio_low,
-    ratio_high,
-    null::uuid[] as checked_case_ids
+    ratio_high
 from counts
 union all
 select
@@ -57,6 +54,5 @@ select
     null::numeric as ratio_p50,
     null::numeric as ratio_p90,
     null::numeric as ratio_low,
-    null::numeric as ratio_high,
-    case_ids as checked_case_ids
+    null::numeric as ratio_high
 from qualities

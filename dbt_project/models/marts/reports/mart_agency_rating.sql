@@ -4,12 +4,12 @@ with rating as (
     select * from {{ ref('kept_agency_rating') }}
 ),
 
-dimensions as (
-    select * from {{ ref('kept_agency_rating_dimensions') }}
-),
-
 lists as (
     select * from {{ ref('kept_rating_cases') }}
+),
+
+checks as (
+    select * from {{ ref('kept_checked_replies') }}
 ),
 
 region_modules as (
@@ -53,12 +53,9 @@ select
             and lists.period_start = rating.period_start
             and lists.period_kind = rating.period_kind
         union
-        select unnest(dimensions.checked_case_ids) as case_id
-        from dimensions
-        where
-            dimensions.body_code = rating.body_code
-            and dimensions.period_start = rating.period_start
-            and dimensions.period_kind = rating.period_kind
+        select checks.case_id
+        from checks
+        where {{ is_checked_in('rating') }}
         order by case_id
     ) as case_ids
 from rating

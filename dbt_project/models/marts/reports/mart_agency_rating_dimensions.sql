@@ -8,6 +8,10 @@ lists as (
     select * from {{ ref('kept_rating_cases') }}
 ),
 
+checks as (
+    select * from {{ ref('kept_checked_replies') }}
+),
+
 region_modules as (
     select * from {{ ref('dim_region_modules') }}
     where module_code = 'rating'
@@ -36,26 +40,35 @@ select
     dimensions.contribution,
     dimensions.elapsed_ratio_p50,
     dimensions.elapsed_ratio_p90,
-    coalesce(
-        dimensions.checked_case_ids,
-        (
-            select
-                case
-                    when dimensions.n = 0 or dimensions.dimension_code = 'quality'
-                        then array[]::uuid[]
-                    when dimensions.dimension_code = 'completeness' then lists.asked_case_ids
-                    when dimensions.dimension_code = 'speed' then lists.timed_case_ids
-                    when dimensions.dimension_code = 'satisfaction' then lists.rated_case_ids
-                    else lists.due_case_ids
-                end
-            from lists
-            where
-                lists.body_code = dimensions.body_code
-                and lists.period_start = dimensions.period_start
-                and lists.period_kind = dimensions.period_kind
-        ),
-        array[]::uuid[]
-    ) as case_ids,
+    case
+        when dimensions.dimension_code = 'quality'
+            then
+                array(
+                    select distinct checks.case_id
+                    from checks
+                    where {{ is_checked_in('dimensions') }}
+                    order by checks.case_id
+                )
+        else
+            array(
+                select
+                    unnest(
+                        case dimensions.dimension_code
+                            when 'completeness' then lists.asked_case_ids
+                            when 'speed' then lists.timed_case_ids
+                            when 'satisfaction' then lists.rated_case_ids
+                            else lists.due_case_ids
+                        end
+                    ) as case_id
+                from lists
+                where
+                    dimensions.n > 0
+                    and lists.body_code = dimensions.body_code
+                    and lists.period_start = dimensions.period_start
+                    and lists.period_kind = dimensions.period_kind
+                order by case_id
+            )
+    end as case_ids,
     dimensions.is_period_finished,
     dimensions.as_of,
     '{{ var("metric_version") }}' as metric_version,
