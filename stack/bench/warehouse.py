@@ -39,8 +39,8 @@ FEWEST_CASES = 1000
 _PEAK_BYTES_A_CASE = 29_000
 _SPARE_BYTES = 4 << 30
 _TOLD_NODES = 12
-# What takes seconds is done as often as this, and the median counts: a noisy neighbour moves a ratio
-# by a tenth. Days follow one another: not all are of a week's end.
+# What takes seconds is done as often as this, and the median counts: a noisy neighbour moves a
+# ratio by a tenth. Days follow one another: not all are of a week's end.
 _TIMES = 3
 _TYPES = {
     "text": "text",

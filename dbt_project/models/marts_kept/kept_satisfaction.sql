@@ -63,7 +63,6 @@ parts as (
         periods.period_kind,
         date_trunc(periods.period_kind, counts.month_date)::date as period_start,
         cuts.cut_code,
-        {{ period_key('counts', own_block | trim, 'periods.period_kind') }} as period_key,
         counts.region_code,
         case when cuts.cut_code in ('block', 'block_municipality') then counts.block_code end
             as block_code,
@@ -81,9 +80,7 @@ parts as (
     inner join cuts on counts.part_code = cuts.part_code
     inner join asking on counts.region_code = asking.region_code
     cross join periods
-    where {{ is_redone(
-        period_key('counts', own_block | trim, 'periods.period_kind'), 'period_key', by_hash=true
-    ) }}
+    where {{ is_redone_period('counts', own_block | trim, 'periods.period_kind') }}
 ),
 
 counted as (
@@ -91,7 +88,6 @@ counted as (
         period_kind,
         period_start,
         cut_code,
-        max(period_key) as period_key,
         region_code,
         block_code,
         body_code,
@@ -123,9 +119,7 @@ main_blocks as (
     where
         counts.part_code = 'body'
         and counts.body_code is not null
-        and {{ is_redone(
-            period_key('counts', "'-'", 'periods.period_kind'), 'period_key', by_hash=true
-        ) }}
+        and {{ is_redone_period('counts', "'-'", 'periods.period_kind') }}
     group by
         periods.period_kind,
         date_trunc(periods.period_kind, counts.month_date)::date,
@@ -182,7 +176,7 @@ peered as (
 )
 
 select
-    peered.period_key,
+    {{ period_key('peered', "coalesce(peered.block_code, '-')") }} as period_key,
     array_to_string(asking.asking_sources, ' ') as asking_sources,
     peered.period_kind,
     peered.period_start,
