@@ -49,8 +49,20 @@ joined as materialized (
     select
         records.*,
         coalesce(records.message_text, cards.message_text) as full_text,
+        -- The commonest are taken out by themselves: an expression takes twice as long for them.
         regexp_replace(
-            lower(coalesce(records.message_text, cards.message_text)), '[^[:alnum:]]+', '', 'g'
+            replace(
+                replace(
+                    replace(lower(coalesce(records.message_text, cards.message_text)), ' ', ''),
+                    ',',
+                    ''
+                ),
+                '.',
+                ''
+            ),
+            '[^[:alnum:]]+',
+            '',
+            'g'
         ) as letters,
         coalesce(records.erased_text_hash, cards.erased_text_hash) as full_erased_text_hash,
         coalesce(records.erased_normalised_text_hash, cards.erased_normalised_text_hash)
