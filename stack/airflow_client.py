@@ -48,6 +48,17 @@ class AirflowClient:
         found = self._request("GET", "dags", params={"limit": 100, "exclude_stale": "true"})
         return {dag["dag_id"]: dag for dag in found["dags"]}
 
+    def is_readable(self, dag_id: str) -> bool:
+        """Whether the DAG can be run and asked for its runs. Airflow lists a DAG a moment before it
+        has written down what the DAG is made of; until then it answers 404."""
+        try:
+            self.latest_run(dag_id)
+        except requests.HTTPError as error:
+            if error.response.status_code == requests.codes.not_found:
+                return False
+            raise
+        return True
+
     def import_errors(self) -> list[dict[str, Any]]:
         found = self._request("GET", "importErrors", params={"limit": 20})
         errors: list[dict[str, Any]] = found["import_errors"]

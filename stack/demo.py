@@ -79,16 +79,22 @@ def _restart_failed_chain(client: AirflowClient) -> None:
 
 def _await_dags(client: AirflowClient, expected: set[str], settings: Settings) -> None:
     deadline = time.monotonic() + 180
-    while not expected <= client.dags().keys():
+    missing = set(expected)
+    while missing:
+        listed = client.dags().keys()
+        missing -= {dag_id for dag_id in missing & listed if client.is_readable(dag_id)}
         errors = client.import_errors()
         if errors:
             first = errors[0]
             raise DemoError(f"Airflow cannot read {first['filename']}:\n{first['stack_trace']}")
-        if time.monotonic() > deadline:
-            missing = ", ".join(sorted(expected - client.dags().keys()))
+        if missing and time.monotonic() > deadline:
             log = settings.home / "logs" / "airflow-dag-processor.log"
-            raise DemoError(f"Airflow has not read these DAGs: {missing}. See {log}")
-        time.sleep(1)
+            raise DemoError(
+                f"Airflow has not read these DAGs: {', '.join(sorted(missing))}. See {log}, and "
+                "run the command again: nothing is loaded twice."
+            )
+        if missing:
+            time.sleep(1)
 
 
 def _watch(client: AirflowClient, dag_ids: list[str], settings: Settings, console: Console) -> None:
