@@ -4,6 +4,10 @@ with dimensions as (
     select * from {{ ref('kept_agency_rating_dimensions') }}
 ),
 
+rating as (
+    select * from {{ ref('kept_agency_rating') }}
+),
+
 lists as (
     select * from {{ ref('kept_rating_cases') }}
 ),
@@ -37,7 +41,8 @@ select
     dimensions.peer_value,
     dimensions.interval_low,
     dimensions.interval_high,
-    dimensions.contribution,
+    -- To a score that there is: what a body with little data has gathered is not summed.
+    case when rating.score is not null then dimensions.contribution end as contribution,
     dimensions.elapsed_ratio_p50,
     dimensions.elapsed_ratio_p90,
     case
@@ -77,4 +82,9 @@ select
     dimensions.is_sample_sufficient,
     region_modules.module_label
 from dimensions
+inner join rating
+    on
+        dimensions.period_kind = rating.period_kind
+        and dimensions.period_start = rating.period_start
+        and dimensions.body_code = rating.body_code
 inner join region_modules on dimensions.region_code = region_modules.region_code
