@@ -140,6 +140,15 @@ def test_every_mart_has_a_contract_an_owner_and_tests(manifest: dict[str, Any]) 
         assert model["unique_id"] in tested, model["name"]
 
 
+def test_every_mart_tells_its_moment_and_its_versions(manifest: dict[str, Any]) -> None:
+    """Facts, dimensions and kept rows are what marts are made of: `dim_regions.as_of` is theirs."""
+    told = {"as_of", "metric_version", "config_version"}
+    marts = [m for m in models(manifest, "marts") if m["name"].startswith(("mart_", "agg_"))]
+    marts += models(manifest, "marts_public")
+    assert marts
+    assert [m["name"] for m in marts if not told <= m["columns"].keys()] == []
+
+
 # Tests that may warn without stopping a build, each with its reason. There is none: what must not
 # stop a build is a check of expectations/, whose findings are rows that people read.
 EXPECTED_TO_WARN: dict[str, str] = {}
