@@ -140,6 +140,15 @@ def test_every_mart_has_a_contract_an_owner_and_tests(manifest: dict[str, Any]) 
         assert model["unique_id"] in tested, model["name"]
 
 
+def test_every_mart_tells_its_moment_and_its_versions(manifest: dict[str, Any]) -> None:
+    """Facts, dimensions and kept rows are what marts are made of: `dim_regions.as_of` is theirs."""
+    told = {"as_of", "metric_version", "config_version"}
+    marts = [m for m in models(manifest, "marts") if m["name"].startswith(("mart_", "agg_"))]
+    marts += models(manifest, "marts_public")
+    assert marts
+    assert [m["name"] for m in marts if not told <= m["columns"].keys()] == []
+
+
 # Tests that may warn without stopping a build, each with its reason. There is none: what must not
 # stop a build is a check of expectations/, whose findings are rows that people read.
 EXPECTED_TO_WARN: dict[str, str] = {}
@@ -154,14 +163,15 @@ def test_only_tests_of_the_committed_list_may_warn(manifest: dict[str, Any]) -> 
 
 
 def test_no_build_takes_away_what_a_mart_stands_on(manifest: dict[str, Any]) -> None:
-    """PostgreSQL drops the views of a table that is made anew, so no view of a mart reads one."""
+    """PostgreSQL drops the views of a table or view that is made anew, so no view of a mart reads
+    one."""
     gone = [
         f"{view['name']} reads {parent['name']}"
         for schema in ("marts", "marts_public")
         for view in models(manifest, schema)
         if view["config"]["materialized"] == "view"
         for parent in map(manifest["nodes"].get, view["depends_on"]["nodes"])
-        if parent is not None and parent["config"]["materialized"] == "table"
+        if parent is not None and parent["config"]["materialized"] in ("table", "view")
     ]
     assert gone == []
 

@@ -499,7 +499,7 @@ def _workload_differences(marts: Marts, query: Query) -> Iterator[str]:
         "closures": 0,
         "open_cases": 0,
         "backlog_days": 0.051,
-        "work_hours": 0.0051,
+        "work_hours": 0.000001,
         "occupancy_share": 0.000051,
         "intake_per_fte": 0.051,
         "work_hours_per_fte": 0.0051,

@@ -153,7 +153,8 @@ select
     open_cases,
     round(mean_daily_closures, 4) as mean_daily_closures_28d,
     round(open_cases / nullif(mean_daily_closures, 0), 1) as backlog_days,
-    round(work_hours, 2) as work_hours,
+    -- The sum of norms as it is: a post that was only received weighs 0.0045 hours, and is listed.
+    work_hours,
     round(capacity_hours, 2) as capacity_hours,
     round(rostered_fte, 2) as rostered_fte,
     round(occupancy, 4) as occupancy_share,

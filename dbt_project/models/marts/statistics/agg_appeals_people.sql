@@ -4,13 +4,24 @@
 ) }}
 -- Distinct applicants of any slice of one or two dimensions, by day and by month. A view: a query names
 -- its dimensions, and the planner reads the cube for these alone. People of two rows never add up.
--- The kept rows: with the moment of agg_appeals_cube each of the hundred slices would be joined.
+-- The kept rows: with the moment of agg_appeals_cube each of the hundred slices would be joined, and a
+-- view of a mart over another is gone when that one alone is built.
 with cube as not materialized (
     select * from {{ ref('kept_appeals_cube') }}
 ),
 
 surplus as (
-    select * from {{ ref('agg_appeals_surplus') }}
+    select
+        period_kind,
+        period_start,
+        region_code,
+        dimension_a,
+        value_a,
+        dimension_b,
+        value_b,
+        sum(surplus)::int as surplus
+    from {{ ref('kept_applicant_surplus') }}
+    group by period_kind, period_start, region_code, dimension_a, value_a, dimension_b, value_b
 ),
 
 regions as (

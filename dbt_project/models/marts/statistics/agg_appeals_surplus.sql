@@ -8,16 +8,37 @@
 -- who asks names the dimensions, and their rows are found in an index.
 with of_applicants as (
     select * from {{ ref('kept_applicant_surplus') }}
+),
+
+regions as (
+    select * from {{ ref('dim_regions') }}
+),
+
+summed as (
+    select
+        period_kind,
+        period_start,
+        region_code,
+        dimension_a,
+        value_a,
+        dimension_b,
+        value_b,
+        sum(surplus)::int as surplus
+    from of_applicants
+    group by period_kind, period_start, region_code, dimension_a, value_a, dimension_b, value_b
 )
 
 select
-    period_kind,
-    period_start,
-    region_code,
-    dimension_a,
-    value_a,
-    dimension_b,
-    value_b,
-    sum(surplus)::int as surplus
-from of_applicants
-group by period_kind, period_start, region_code, dimension_a, value_a, dimension_b, value_b
+    summed.period_kind,
+    summed.period_start,
+    summed.region_code,
+    summed.dimension_a,
+    summed.value_a,
+    summed.dimension_b,
+    summed.value_b,
+    summed.surplus,
+    regions.as_of,
+    '{{ var("metric_version") }}' as metric_version,
+    '{{ config_version() }}' as config_version
+from summed
+inner join regions on summed.region_code = regions.region_code

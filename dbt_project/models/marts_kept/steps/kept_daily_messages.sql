@@ -48,7 +48,9 @@ select
         as decided_by_source,
     (count(*) filter (where appeals.block_decided_by = 'model'))::int as decided_by_model,
     (count(*) filter (where appeals.block_decided_by = 'operator'))::int as decided_by_operator,
-    array_agg(appeals.case_id) filter (where appeals.block_code = 'unknown') as unknown_case_ids,
+    array_agg(appeals.case_id order by appeals.case_id) filter (
+        where appeals.block_code = 'unknown'
+    ) as unknown_case_ids,
     case
         when count(distinct coalesce(texts.normalised_text_hash, appeals.case_id::text)) >= 5
             then array_agg(appeals.case_id order by appeals.case_id)

@@ -56,7 +56,8 @@ select
     sum(rating) as rating_sum,
     sum(first_rating) as first_rating_sum,
     -- As a text: lists of texts are put together in the sums themselves, lists of keys are not.
-    string_agg(case_id::text, ' ') filter (where rating is not null) as case_list
+    string_agg(case_id::text, ' ' order by case_id) filter (where rating is not null)
+        as case_list
 from answered
 where {{ is_of_redone_cell() }}
 group by
