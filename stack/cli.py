@@ -1465,7 +1465,7 @@ def _print_measures(measures: Sequence[Measure], as_json: bool) -> None:
             [
                 {
                     "measure": measure.name,
-                    "value": f"{measure.value:.2f} {measure.unit}",
+                    "value": f"{measure.value:,.{3 if measure.value < 1 else 2}f} {measure.unit}",
                     "bound": f"{'≥' if measure.direction == 'at_least' else '≤'} {measure.bound:g}",
                     "holds": "yes" if measure.holds else "NO",
                 }

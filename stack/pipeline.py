@@ -698,6 +698,8 @@ def restore_backup(
     copied = restore(
         warehouse, source, vault_key=vault_key, before_filling=take_over, progress=progress
     )
+    # What this home's sources promise, so that a build that comes before the next start judges it.
+    expect_loads(settings)
     return copied.as_dict()
 
 

@@ -209,7 +209,7 @@ def test_an_official_sees_that_the_data_came(seen: Seen) -> None:
     assert "ВКонтакте: записи и комментарии" in table
     assert table.count("в срок") == 10
     assert re.search(
-        r"Источников: \d+, ожидаемых загрузок: \d\d\. Просрочено: 0, опаздывает: 0, "
+        r"Источников: \d+, ожидаемых загрузок: \d+\. Просрочено: 0, опаздывает: 0, "
         r"не загружалось: 0, объём ниже обычного: 0\.",
         seen.charts[CAPTION_PREFIX + SOURCES]["text"],
     )
