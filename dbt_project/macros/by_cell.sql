@@ -67,9 +67,9 @@
 {%- endmacro %}
 
 {#- Periods of sums over cases by when they came. -#}
-{% macro week_of_receipt() -%}date_trunc('week', received_date)::date{%- endmacro %}
+{% macro week_of_receipt() -%}date_trunc('week', received_date::timestamp)::date{%- endmacro %}
 
-{% macro month_of_receipt() -%}date_trunc('month', received_date)::date{%- endmacro %}
+{% macro month_of_receipt() -%}date_trunc('month', received_date::timestamp)::date{%- endmacro %}
 
 {% macro is_looked_up() -%}
     {{ return(execute and config.get('meta', {}).get('is_looked_up', false)) }}
@@ -124,7 +124,7 @@
     select
         filings.region_code,
         filings.block_code,
-        date_trunc('month', filings.first_answered_date)::date as month_date,
+        date_trunc('month', filings.first_answered_date::timestamp)::date as month_date,
         coalesce(filings.municipality_code, '-') as place
     from {{ clock() }} as clock
     cross join unnest(array['{{ ages | join("', '") }}']::interval[]) as ages (age)

@@ -1,7 +1,7 @@
 {#- A rule in a region in a month or a quarter, as one value: its precision is made anew by it. -#}
 {% macro rule_key(period_kind) -%}
     concat_ws(
-        ' ', region_code, rule_code, {{ period_kind }}, date_trunc({{ period_kind }}, month_date)::date
+        ' ', region_code, rule_code, {{ period_kind }}, date_trunc({{ period_kind }}, month_date::timestamp)::date
     )
 {%- endmacro %}
 

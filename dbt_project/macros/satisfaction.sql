@@ -12,7 +12,7 @@
     {%- if is_by_change() -%}
     (
         {{ months }}.region_code, {{ block }}, {{ kind }},
-        date_trunc({{ kind }}, {{ months }}.month_date)::date
+        date_trunc({{ kind }}, {{ months }}.month_date::timestamp)::date
     ) in (
         select
             redo.region_code,
@@ -60,7 +60,7 @@
             months.region_code,
             blocks.block_code,
             kinds.period_kind,
-            date_trunc(kinds.period_kind, months.month_date)::date as period_start
+            date_trunc(kinds.period_kind, months.month_date::timestamp)::date as period_start
         from months
         cross join (values ('month'), ('quarter')) as kinds (period_kind)
         cross join lateral (values (months.block_code), ('-')) as blocks (block_code)

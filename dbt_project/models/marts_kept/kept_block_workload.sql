@@ -24,7 +24,7 @@ capacity as (
 first_weeks as (
     select
         region_code,
-        date_trunc('week', min(activity_date))::date as first_week
+        date_trunc('week', min(activity_date)::timestamp)::date as first_week
     from daily
     where intake + reopened > 0
     group by region_code
@@ -56,14 +56,14 @@ weekly as (
     select
         region_code,
         block_code,
-        date_trunc('week', activity_date)::date as week_start,
+        date_trunc('week', activity_date::timestamp)::date as week_start,
         sum(intake) as intake,
         sum(reopened) as reopened,
         sum(closures) as closures,
         sum(open_change) as open_change,
         sum(work_hours) as work_hours
     from daily
-    group by region_code, block_code, date_trunc('week', activity_date)::date
+    group by region_code, block_code, date_trunc('week', activity_date::timestamp)::date
 ),
 
 -- Four weeks have 28 days; where the last of them is not over, the 28 begin in the week before.
@@ -78,7 +78,7 @@ closed_earlier as (
         on
             weeks.region_code = daily.region_code
             and weeks.block_code = daily.block_code
-            and weeks.week_start - 28 = date_trunc('week', daily.activity_date)::date
+            and weeks.week_start - 28 = date_trunc('week', daily.activity_date::timestamp)::date
             and weeks.last_date - 28 < daily.activity_date
     where weeks.last_date < weeks.week_start + 6
     group by weeks.region_code, weeks.block_code, weeks.week_start

@@ -51,7 +51,7 @@ same_texts as (
 -- Materialized: cells by their places alone, before months are known, would be many times the cycles.
 cycles as materialized (
     select
-        date_trunc('month', answers.answered_date)::date as month_date,
+        date_trunc('month', answers.answered_date::timestamp)::date as month_date,
         filed.region_code,
         filed.block_code,
         answers.body_code,
@@ -87,7 +87,7 @@ answered as (
         filed.first_answered_by as body_code,
         filed.municipality_code,
         filed.channel_code,
-        date_trunc('month', filed.first_answered_date)::date as month_date,
+        date_trunc('month', filed.first_answered_date::timestamp)::date as month_date,
         coalesce(same_texts.copies, 0) as copies,
         {{ is_matchable('filed') }} as is_matchable,
         {{ is_observed('filed', 'filed.as_of') }} as is_observed,

@@ -13,7 +13,8 @@
 case when cuts.cut_code in ('block', 'block_municipality') then counts.block_code else '-' end
 {%- endset %}
 -- Months and quarters of a block in a region, and of the region over its blocks. Bodies that are
--- compared with one another lie in one of these; what is compared with the region is told by the view.
+-- compared with one another lie in one of these; what is compared with the region is told by the view,
+-- and so are the cases: those of the months are looked up when they are asked for.
 {{ comes_after('int_case_months') }}
 with counts as (
     select * from {{ ref('kept_satisfaction_counts') }}
@@ -61,7 +62,7 @@ periods as (
 parts as (
     select
         periods.period_kind,
-        date_trunc(periods.period_kind, counts.month_date)::date as period_start,
+        date_trunc(periods.period_kind, counts.month_date::timestamp)::date as period_start,
         cuts.cut_code,
         counts.region_code,
         case when cuts.cut_code in ('block', 'block_municipality') then counts.block_code end
@@ -74,8 +75,7 @@ parts as (
         counts.rated_cases,
         counts.satisfied_cases,
         counts.rating_sum,
-        counts.first_rating_sum,
-        counts.case_list
+        counts.first_rating_sum
     from counts
     inner join cuts on counts.part_code = cuts.part_code
     inner join asking on counts.region_code = asking.region_code
@@ -98,8 +98,7 @@ counted as (
         sum(rated_cases)::bigint as rated_cases,
         sum(satisfied_cases)::bigint as satisfied_cases,
         sum(rating_sum) as rating_sum,
-        sum(first_rating_sum) as first_rating_sum,
-        string_agg(case_list, ' ') as case_list
+        sum(first_rating_sum) as first_rating_sum
     from parts
     group by
         period_kind, period_start, cut_code, region_code, block_code, body_code,
@@ -110,7 +109,7 @@ counted as (
 main_blocks as (
     select distinct on (period_kind, period_start, region_code, body_code)
         periods.period_kind,
-        date_trunc(periods.period_kind, counts.month_date)::date as period_start,
+        date_trunc(periods.period_kind, counts.month_date::timestamp)::date as period_start,
         counts.region_code,
         counts.body_code,
         counts.block_code
@@ -122,7 +121,7 @@ main_blocks as (
         and {{ is_redone_period('counts', "'-'", 'periods.period_kind') }}
     group by
         periods.period_kind,
-        date_trunc(periods.period_kind, counts.month_date)::date,
+        date_trunc(periods.period_kind, counts.month_date::timestamp)::date,
         counts.region_code,
         counts.body_code,
         counts.block_code
@@ -215,12 +214,7 @@ select
         when peered.answered_cases = 0 then 'источник не собирает оценок'
         when peered.rated_cases = 0 then 'оценок нет'
         else 'менее {{ least_rated }} оценок'
-    end as not_computed_reason,
-    array(
-        select member.case_id
-        from unnest(string_to_array(peered.case_list, ' ')::uuid[]) as member (case_id)
-        order by member.case_id
-    ) as case_ids
+    end as not_computed_reason
 from peered
 inner join cuts on peered.cut_code = cuts.cut_code
 inner join asking on peered.region_code = asking.region_code

@@ -9,7 +9,7 @@ with counts as (
 dated as (
     select
         periods.period_kind,
-        date_trunc(periods.period_kind, counts.month_date)::date as period_start,
+        date_trunc(periods.period_kind, counts.month_date::timestamp)::date as period_start,
         counts.region_code,
         counts.block_code,
         counts.satisfied_cases,

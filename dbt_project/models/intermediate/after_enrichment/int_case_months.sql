@@ -51,7 +51,7 @@ regions as (
 appeals as (
     select
         cases.*,
-        date_trunc('month', cases.received_date)::date as received_month,
+        date_trunc('month', cases.received_date::timestamp)::date as received_month,
         attributes.block_code,
         attributes.municipality_code,
         case
@@ -216,7 +216,7 @@ select
     case when months.month_date = appeals.received_month then appeals.counted_in end as counted_in,
     coalesce(months.has_term, false) as has_term,
     coalesce(months.has_answer, false) as has_answer,
-    coalesce(months.month_date = date_trunc('month', answers.last_answered_date)::date, false)
+    coalesce(months.month_date = date_trunc('month', answers.last_answered_date::timestamp)::date, false)
         as has_last_answer,
     appeals.applicant_key,
     recurrences.recurrence_key,

@@ -13,9 +13,9 @@ select
     calendar.is_working,
     calendar.is_short,
     calendar.working_hours::int as working_hours,
-    date_trunc('week', calendar.calendar_date)::date as week_start,
-    date_trunc('month', calendar.calendar_date)::date as month_start,
-    date_trunc('quarter', calendar.calendar_date)::date as quarter_start,
+    date_trunc('week', calendar.calendar_date::timestamp)::date as week_start,
+    date_trunc('month', calendar.calendar_date::timestamp)::date as month_start,
+    date_trunc('quarter', calendar.calendar_date::timestamp)::date as quarter_start,
     calendar.clause,
     calendar.source_count::int as source_count
 from calendar

@@ -1,9 +1,13 @@
 {{ config(materialized='view') }}
 {%- set prior_weight = 20 %}
 -- The kept rows with what can move while they stay: the moment that they are of, names that only
--- the data know, and the share of the region.
+-- the data know, and the share of the region; and with their cases, which are looked up.
 with kept as (
     select * from {{ ref('kept_satisfaction') }}
+),
+
+counts as (
+    select * from {{ ref('kept_satisfaction_counts') }}
 ),
 
 shares as (
@@ -79,7 +83,29 @@ select
         ) at time zone regions.time_zone <= regions.as_of,
         false
     ) as is_period_finished,
-    kept.case_ids,
+    array(
+        select unnest(counts.rated_case_ids) as case_id
+        from counts
+        where
+            counts.region_code = kept.region_code
+            and counts.month_date >= kept.period_start
+            and counts.month_date < kept.period_start + case kept.period_kind
+                when 'month' then interval '1 month' else interval '3 months'
+            end
+            and counts.part_code = case kept.cut_code
+                when 'region' then 'block'
+                when 'block_municipality' then 'municipality'
+                else kept.cut_code
+            end
+            and (
+                kept.cut_code not in ('block', 'block_municipality')
+                or counts.block_code = kept.block_code
+            )
+            and counts.body_code is not distinct from kept.body_code
+            and counts.municipality_code is not distinct from kept.municipality_code
+            and counts.channel_code is not distinct from kept.channel_code
+        order by case_id
+    ) as case_ids,
     coalesce(region_modules.module_label, '') as module_label,
     regions.as_of,
     '{{ var("metric_version") }}' as metric_version,

@@ -55,7 +55,7 @@ supplied as (
         'request' as period,
         null as clause,
         true as is_connected,
-        date_trunc('month', received_on)::date as month_start,
+        date_trunc('month', received_on::timestamp)::date as month_start,
         delivery_state_code,
         days_over_term,
         null as is_outage_start,

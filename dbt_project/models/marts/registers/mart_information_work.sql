@@ -55,7 +55,7 @@ select
     items.body_code,
     coalesce(bodies.body_name, items.body_label, 'Не назван') as body_name,
     items.planned_on,
-    date_trunc('month', items.planned_on)::date as month_start,
+    date_trunc('month', items.planned_on::timestamp)::date as month_start,
     items.state_code,
     case items.state_code
         when 'planned' then 'запланировано'

@@ -28,7 +28,7 @@ counted as (
     select
         daily.region_code,
         daily.source_code,
-        date_trunc('month', daily.day)::date as month_date,
+        date_trunc('month', daily.day::timestamp)::date as month_date,
         sum(daily.cases) as cases,
         coalesce(sum(daily.cases) filter (where blocks.is_sector), 0) as with_block,
         coalesce(sum(daily.cases) filter (where daily.block_code = 'OTHER'), 0) as other,
@@ -41,14 +41,14 @@ counted as (
     group by
         daily.region_code,
         daily.source_code,
-        date_trunc('month', daily.day)::date
+        date_trunc('month', daily.day::timestamp)::date
 ),
 
 listed as (
     select
         daily.region_code,
         daily.source_code,
-        date_trunc('month', daily.day)::date as month_date,
+        date_trunc('month', daily.day::timestamp)::date as month_date,
         array_agg(cases.case_id order by cases.case_id) as case_ids
     from daily
     cross join lateral unnest(daily.unknown_case_ids) as cases (case_id)
@@ -56,7 +56,7 @@ listed as (
     group by
         daily.region_code,
         daily.source_code,
-        date_trunc('month', daily.day)::date
+        date_trunc('month', daily.day::timestamp)::date
 )
 
 select

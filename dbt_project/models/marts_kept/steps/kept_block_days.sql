@@ -9,7 +9,7 @@
 select
     region_code,
     block_code,
-    date_trunc('month', activity_date)::date as month_date,
+    date_trunc('month', activity_date::timestamp)::date as month_date,
     activity_date,
     sum(intake)::bigint as intake,
     sum(reopened)::bigint as reopened,

@@ -92,7 +92,7 @@ select
     region_code,
     block_code,
     body_code,
-    date_trunc('month', flagged_date)::date as month_date,
+    date_trunc('month', flagged_date::timestamp)::date as month_date,
     evidence,
     is_flagged,
     is_reviewed,

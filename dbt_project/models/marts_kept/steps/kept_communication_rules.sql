@@ -14,7 +14,7 @@
 with dated as (
     select
         periods.period_kind,
-        date_trunc(periods.period_kind, issues.month_date)::date as period_start,
+        date_trunc(periods.period_kind, issues.month_date::timestamp)::date as period_start,
         issues.region_code,
         issues.rule_code,
         issues.block_code,

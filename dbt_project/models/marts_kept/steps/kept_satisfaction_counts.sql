@@ -3,12 +3,14 @@
     incremental_strategy='by_cell',
     unique_key='month_date',
     pre_hook="{{ collect_cells(having='has_last_answer') }}",
-    indexes=[{'columns': ['region_code', 'month_date']}],
+    indexes=[{'columns': ['region_code', 'month_date', 'part_code']}],
     meta={'by_moment': true},
+    grants={'select': ['tsur_analyst', 'tsur_official', 'tsur_auditor']},
 ) }}
 -- Answered cases of a block by the month of their last answer, and how they were rated: of the block,
 -- of its bodies, municipalities and channels (`part_code`), each by source. Whether a source asks for
--- ratings at all is told by all of its history, not by a cell.
+-- ratings at all is told by all of its history, not by a cell. mart_satisfaction looks its cases up here,
+-- with the rights of whoever asks.
 with filed as (
     select * from {{ ref('int_filed_cases') }}
     where answered_cycles > 0 and {{ is_case_of_redone_cell() }}
@@ -29,7 +31,7 @@ answered as (
         filed.last_answered_by as body_code,
         filed.municipality_code,
         filed.channel_code,
-        date_trunc('month', filed.last_answered_date)::date as month_date,
+        date_trunc('month', filed.last_answered_date::timestamp)::date as month_date,
         ratings.last_rating_as_of as rating,
         ratings.first_rating_as_of as first_rating
     from filed
@@ -55,9 +57,9 @@ select
     count(*) filter (where rating >= 4) as satisfied_cases,
     sum(rating) as rating_sum,
     sum(first_rating) as first_rating_sum,
-    -- As a text: lists of texts are put together in the sums themselves, lists of keys are not.
-    string_agg(case_id::text, ' ' order by case_id) filter (where rating is not null)
-        as case_list
+    coalesce(
+        array_agg(case_id order by case_id) filter (where rating is not null), array[]::uuid[]
+    ) as rated_case_ids
 from answered
 where {{ is_of_redone_cell() }}
 group by

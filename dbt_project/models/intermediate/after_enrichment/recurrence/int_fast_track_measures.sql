@@ -76,7 +76,7 @@ select
     filed.case_id,
     1 as cycle_no,
     filed.region_code,
-    date_trunc('month', filed.received_date)::date as month_date,
+    date_trunc('month', filed.received_date::timestamp)::date as month_date,
     filed.block_code,
     filed.body_code,
     filed.municipality_code,
