@@ -40,8 +40,8 @@ CONFIGURATION = {
     "maintenance_work_mem": "128MB",
     "max_wal_size": "2GB",
     "jit": "off",
-    # The processors are few and the files in the cache of the system: processes of their own that read
-    # for others (the default since 18) cost a twentieth of a build.
+    # The processors are few and the files in the cache of the system: processes that read for the
+    # others (the default since 18) cost a twentieth of a build.
     "io_method": "sync",
     "timezone": "UTC",
     "log_timezone": "UTC",
