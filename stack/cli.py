@@ -635,20 +635,33 @@ def _print_rows(
 
 
 @metrics_app.command("list")
-def metrics_list(as_json: Json = False) -> None:
-    """Every metric, and what it may be grouped by. Example: tsur metrics list"""
+def metrics_list(
+    about: Annotated[
+        str, typer.Argument(help="A part of a metric's name, of its label or of its mart.")
+    ] = "",
+    as_json: Json = False,
+) -> None:
+    """Metrics by mart, and what they may be grouped by. Example: tsur metrics list mart_votes"""
     from stack.metrics import SemanticLayer
 
-    cards = SemanticLayer(_home().dbt_target).cards()
+    cards = [
+        card
+        for card in SemanticLayer(_home().dbt_target).cards()
+        if about.casefold() in " ".join((card.name, card.label, card.subject, card.mart)).casefold()
+    ]
     if as_json:
         _print_json([asdict(card) for card in cards])
         return
-    _print_table(
-        [
-            {"metric": card.name, "название": card.label, "группировки": ", ".join(card.group_by)}
-            for card in cards
-        ]
-    )
+    if not cards:
+        raise typer.BadParameter("no metric of such a name, label or mart", param_hint="about")
+    # One table a subject, its groupings once: metrics of a subject read the same rows.
+    groups: dict[tuple[str, str, tuple[str, ...]], list[dict[str, Any]]] = {}
+    for card in sorted(cards, key=lambda card: (card.mart, card.subject, card.name)):
+        group = groups.setdefault((card.mart, card.subject, card.group_by), [])
+        group.append({"metric": card.name, "название": card.label})
+    for (mart, subject, group_by), rows in groups.items():
+        _print_table(rows, f"{subject} ({mart})")
+        typer.echo(f"группировки: {', '.join(group_by)}\n")
 
 
 @metrics_app.command("query")

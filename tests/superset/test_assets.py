@@ -136,18 +136,22 @@ def _semantic(kind: str) -> list[dict[str, Any]]:
 
 
 def test_a_chart_computes_a_metric_as_the_semantic_layer_defines_it() -> None:
-    measures = {
-        measure["name"]: f"{measure['agg']}({measure['expr']})"
-        for model in _semantic("semantic_models")
-        for measure in model.get("measures", [])
-    }
-    metrics = {metric["name"]: metric for metric in _semantic("metrics")}
+    declared = [
+        measure for model in _semantic("semantic_models") for measure in model.get("measures", [])
+    ]
+    measures = {measure["name"]: f"{measure['agg']}({measure['expr']})" for measure in declared}
+    # A measure may be a metric by itself.
+    metrics = {
+        measure["name"]: {"type": "simple", "type_params": {"measure": {"name": measure["name"]}}}
+        for measure in declared
+        if measure.get("create_metric")
+    } | {metric["name"]: metric for metric in _semantic("metrics")}
 
     def expression(name: str) -> str:
         given = metrics[name]["type_params"]
         if metrics[name]["type"] == "ratio":
             return f"{expression(given['numerator'])}/nullif({expression(given['denominator'])},0)"
-        return measures[given["measure"]]
+        return measures[given["measure"]["name"]]
 
     shown = {
         metric["metric_name"]: metric["expression"].replace("::numeric", "").replace(" ", "")
