@@ -46,6 +46,7 @@ _WRITTEN_ANEW = [
     "ops.expected_loads",
     "ops.redacted_records",
     "audit.model_states",
+    "audit.model_lineage",
 ]
 # Who owns what stands in a schema, hence reads and writes it; a table may say otherwise.
 _OWNERS = {

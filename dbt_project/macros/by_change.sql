@@ -51,21 +51,28 @@
     planner expects far more to be found than there is. -#}
 {% macro looked_up() -%}offset 0{%- endmacro %}
 
-{#- As a hook after a model: of a table that was just made the planner knows nothing. -#}
+{#- As a hook after a model: of a table that was just made the planner knows nothing. What the models
+    behind it ask is joined by hash, so a small sample will do; autovacuum takes its own within minutes. -#}
 {% macro analyze_new_table() -%}
-    {%- if model.config.materialized != 'view' and not is_by_change() -%}analyze {{ this }}{%- endif -%}
+    {%- if model.config.materialized != 'view' and not is_by_change() -%}
+    set local default_statistics_target = 20;
+    analyze {{ this }}
+    {%- endif -%}
 {%- endmacro %}
 
 {#- dbt asks this before it builds. A model that is built by changes is built as a whole where nobody can
     say what has changed since: its table or its code is another one, a seed or the register of bodies
-    is, the log begins later, the report's moment went back. -#}
+    is, the log begins later, the report's moment went back. dbt asks several times a model; the first
+    answer stays, also where the model's own state has been written since. -#}
 {% macro should_full_refresh() -%}
     {%- set asked = config.get('full_refresh') -%}
     {%- if asked is none -%}{%- set asked = flags.FULL_REFRESH -%}{%- endif -%}
     {%- if asked or not execute or not is_built_by_change() -%}
         {{ return(asked) }}
     {%- endif -%}
-    {%- set question -%}
+    {%- set answer = load_result('should_full_refresh') -%}
+    {%- if answer is none -%}
+    {%- call statement('should_full_refresh', fetch_result=true, auto_begin=false) -%}
         select count(*)
         from audit.model_states as own
         where
@@ -98,8 +105,12 @@
                 where clock.as_of < (own.as_of ->> clock.region_code)::timestamptz
             )
             {%- endif %}
-    {%- endset -%}
-    {{ return(run_query(question).rows[0][0] == 0) }}
+    {%- endcall -%}
+    {%- set answer = load_result('should_full_refresh') -%}
+    {%- endif -%}
+    {#- dbt forgets a result when it is loaded. -#}
+    {%- do store_result('should_full_refresh', response=answer.response, agate_table=answer.table) -%}
+    {{ return(answer.table.rows[0][0] == 0) }}
 {%- endmacro %}
 
 {% macro start_of_run() -%}'{{ run_started_at }}'::timestamptz{%- endmacro %}
@@ -134,8 +145,8 @@
             env_var('TSUR_DBT_MACROS', ''), var('calendar_first_date'), var('calendar_last_date'),
             var('epidemic_days_are_working') | string
         ] -%}
-        {%- for node in graph.nodes.values() if node.resource_type in ('model', 'seed') -%}
-            {%- do parts.append(node.unique_id ~ ' ' ~ node.checksum.checksum) -%}
+        {%- for unique_id in graph.nodes if unique_id.split('.')[0] in ('model', 'seed') -%}
+            {%- do parts.append(unique_id ~ ' ' ~ graph.nodes[unique_id].checksum.checksum) -%}
         {%- endfor -%}
         '{{ local_md5(parts | sort | join("|")) }} ' || coalesce((
             select builds.known ->> 'bodies' from audit.builds
@@ -227,9 +238,7 @@
 
 {#- As a hook after it: the cases of skeletons that have become templates, or are none any longer. -#}
 {% macro note_moved_templates() -%}
-    {#- What was kept of the rows before is there only where some were made anew; the state of the model
-        is written already. -#}
-    {%- if execute and run_query("select to_regclass('pg_temp.templates_before')").rows[0][0] -%}
+    {%- if execute and is_by_change() -%}
     {%- set moved -%}
         select skeletons.case_id
         from templates_before as before
@@ -258,7 +267,7 @@
 
 {#- As a hook after it: cases in which rules point at something else now, for whatever reason. -#}
 {% macro note_moved_flags() -%}
-    {%- if execute and run_query("select to_regclass('pg_temp.flags_before')").rows[0][0] -%}
+    {%- if execute and is_by_change() -%}
     {%- set present -%}
         select {{ told_by_flags() }} from {{ this }} where {{ is_redone('case_id') }}
     {%- endset -%}
@@ -615,38 +624,67 @@
     {%- endif -%}
 {%- endmacro %}
 
-{#- The models built by changes, and the tables between them, that this one follows from: SQL literals. -#}
+{#- The models built by changes, and the tables between them, that this one follows from: a query of
+    their names. -#}
 {% macro models_before() -%}
-    {%- set before, names = [model.unique_id], [] -%}
-    {%- for unique_id in before -%}
-        {%- for parent in graph.nodes.get(unique_id, {}).get('depends_on', {}).get('nodes', []) -%}
-            {%- if parent not in before -%}
-                {%- do before.append(parent) -%}
-                {%- set node = graph.nodes.get(parent, {}) -%}
-                {%- set settings = node.get('config', {}) -%}
-                {%- if
-                    (
-                        settings.get('materialized') == 'incremental'
-                        and settings.get('incremental_strategy')
-                        in ('by_change', 'by_cell', 'change_log')
-                    )
-                    or (settings.get('materialized') == 'table' and node.fqn[1] == 'intermediate')
-                -%}
-                    {%- do names.append("'" ~ node.name ~ "'") -%}
-                {%- endif -%}
-            {%- endif -%}
-        {%- endfor -%}
-    {%- endfor -%}
-    {{ (names or ["''"]) | sort | join(', ') }}
+    select unnest(lineage.models_before)
+    from audit.model_lineage as lineage
+    where lineage.model = '{{ this.identifier }}'
+{%- endmacro %}
+
+{#- At the start of a run: what each model follows from. dbt makes a node of its graph anew whenever it
+    is asked for one, so the graph is read once and the models ask the table. -#}
+{% macro record_lineage() -%}
+    {%- set parents, keeping = {}, [] -%}
+    {%- for unique_id in graph.nodes if unique_id.startswith('model.') -%}
+        {%- set node = graph.nodes[unique_id] -%}
+        {%- do parents.update({node.name: node.depends_on.nodes | map('replace', 'model.tsur.', '') | list}) -%}
+        {%- if
+            node.config.incremental_strategy in ('by_change', 'by_cell', 'change_log')
+            or (node.config.materialized == 'table' and node.fqn[1] == 'intermediate')
+        -%}
+            {%- do keeping.append(node.name) -%}
+        {%- endif -%}
+    {%- endfor %}
+delete from audit.model_lineage;
+insert into audit.model_lineage (model, models_before)
+with recursive edges as (
+    select
+        models.model,
+        parents.parent
+    from jsonb_each('{{ tojson(parents, sort_keys=true) }}') as models (model, parents)
+    cross join lateral jsonb_array_elements_text(models.parents) as parents (parent)
+),
+
+walked as (
+    select * from edges
+    union
+    select
+        walked.model,
+        edges.parent
+    from walked
+    inner join edges on walked.parent = edges.model
+)
+
+select
+    model,
+    array_agg(parent order by parent)
+from walked
+where parent = any(array['{{ keeping | sort | join("', '") }}'])
+group by model
 {%- endmacro %}
 
 {#- At the end of a run: what a row was before it changed goes as soon as every model that reads it has
     taken it in, so that of an erased case nothing stays there either. -#}
 {% macro forget_what_was() -%}
     {%- if execute and flags.WHICH in ('build', 'run') and not flags.EMPTY -%}
-    {%- for node in graph.nodes.values() if node.config.get('meta', {}).get('keeps_before') -%}
+    {%- set models = [] -%}
+    {%- for unique_id in graph.nodes if unique_id.startswith('model.') -%}
+        {%- do models.append(graph.nodes[unique_id]) -%}
+    {%- endfor -%}
+    {%- for node in models if node.config.get('meta', {}).get('keeps_before') -%}
         {%- set readers = [] -%}
-        {%- for reader in graph.nodes.values() if node.unique_id in reader.depends_on.nodes -%}
+        {%- for reader in models if node.unique_id in reader.depends_on.nodes -%}
             {%- if reader.config.get('materialized') == 'incremental' -%}
                 {%- do readers.append("'" ~ reader.name ~ "'") -%}
             {%- endif -%}

@@ -4,9 +4,9 @@
     Unit tests have no graph; there it is the digest of nothing. -#}
 {% macro config_version() -%}
     {%- if execute -%}
-        {%- set seeds = [] -%}
-        {%- for node in graph.get('nodes', {}).values() if node.resource_type == 'seed' -%}
-            {%- do seeds.append(node.name ~ ' ' ~ node.checksum.checksum) -%}
+        {%- set seeds, nodes = [], graph.get('nodes', {}) -%}
+        {%- for unique_id in nodes if unique_id.startswith('seed.') -%}
+            {%- do seeds.append(nodes[unique_id].name ~ ' ' ~ nodes[unique_id].checksum.checksum) -%}
         {%- endfor -%}
         {{- local_md5(seeds | sort | join('\n'))[:12] -}}
     {%- endif -%}

@@ -7,6 +7,7 @@
             {%- do names.append("'" ~ resource.split('.')[2] ~ "'") -%}
         {%- endfor -%}
         {%- if names %}
+{{ record_lineage() }};
 insert into audit.builds (invocation_id, known, models)
 values (
     '{{ invocation_id }}',
