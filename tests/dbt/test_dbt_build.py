@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
+from graphlib import TopologicalSorter
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -197,6 +198,34 @@ def test_the_ledger_says_where_every_record_ended(built: Dbt, query: Query) -> N
         "boston_311_2015 2": "in_marts",
         "boston_311_2015 3": "in_marts",
     }
+
+
+def test_a_build_writes_down_which_kept_models_each_follows_from(
+    built: Dbt, query: Query, manifest: dict[str, Any]
+) -> None:
+    nodes = {name: node for name, node in manifest["nodes"].items() if name.startswith("model.")}
+    kept = {
+        name
+        for name, node in nodes.items()
+        if node["config"].get("incremental_strategy") in ("by_change", "by_cell", "change_log")
+        or (node["config"]["materialized"] == "table" and node["fqn"][1] == "intermediate")
+    }
+    before = ancestors({name: node["depends_on"]["nodes"] for name, node in nodes.items()})
+    expected = {
+        nodes[name]["name"]: sorted(nodes[one]["name"] for one in found & kept)
+        for name, found in before.items()
+        if found & kept
+    }
+    assert "int_case_changes" in expected["kept_deadline_compliance"]
+    assert dict(query("select model, models_before from audit.model_lineage")) == expected
+
+
+def ancestors(parents: dict[str, list[str]]) -> dict[str, set[str]]:
+    found: dict[str, set[str]] = {}
+    for name in TopologicalSorter(parents).static_order():
+        direct = parents.get(name, [])
+        found[name] = set(direct).union(*(found[one] for one in direct))
+    return {name: found[name] for name in parents}
 
 
 def test_a_duplicate_points_at_the_case_that_survives(built: Dbt, query: Query) -> None:

@@ -11,17 +11,7 @@ with cube as not materialized (
 ),
 
 surplus as (
-    select
-        period_kind,
-        period_start,
-        region_code,
-        dimension_a,
-        value_a,
-        dimension_b,
-        value_b,
-        sum(surplus)::int as surplus
-    from {{ ref('kept_applicant_surplus') }}
-    group by period_kind, period_start, region_code, dimension_a, value_a, dimension_b, value_b
+    {{ surplus_by_slice(ref('kept_applicant_surplus')) }}
 ),
 
 regions as (
