@@ -149,9 +149,11 @@ def _watch(client: AirflowClient, dag_ids: list[str], settings: Settings, consol
                 )
             if not console.is_terminal and time.monotonic() - told > TOLD_EVERY_SECONDS:
                 told = time.monotonic()
-                running = [f"{name} {notes[name]}" for name in waiting if name in notes]
-                now = ", ".join(running) or f"waiting until {waiting[0]} is triggered"
-                console.print(f"· {told - started:.0f} s: {now}", soft_wrap=True)
+                under_way = [name for name in waiting if notes.get(name, "").startswith("running")]
+                now = [f"{name} {notes[name]}" for name in under_way]
+                if len(now) < len(waiting):
+                    now.append(f"{len(waiting) - len(now)} wait for their turn")
+                console.print(f"· {told - started:.0f} s: {', '.join(now)}", soft_wrap=True)
             time.sleep(1.5)
 
 

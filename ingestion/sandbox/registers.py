@@ -8,6 +8,7 @@ seeds; the columns are those of the YAMLs under ``ingestion/sources``.
 from __future__ import annotations
 
 import csv
+from collections import Counter
 from collections.abc import Callable, Iterator
 from datetime import date, datetime, time, timedelta
 from random import Random
@@ -593,19 +594,32 @@ def correction_rows(world: World, region: str) -> Rows:
 
 
 def risk_decision_rows(world: World, region: str) -> Rows:
-    """One decision a yearly mass problem of the region, two days after it began."""
+    """One decision a yearly mass problem of the region, in the morning after its first alert.
+
+    Five messages a day raise one (DOMAIN 5.10). Where no day has so many, somebody decides when the
+    problem has ended, about what was no signal.
+    """
     keeper = _Keeper(world, region, "risk_decisions")
     spike = REGIONS[region].spike
     block = world.catalog.topics[spike.topic_code].block_code
     main = max(world.catalog.places[region], key=lambda place: place.population)
+    messages = Counter(
+        case.received_at.astimezone(REGIONS[region].zone).date()
+        for case in world.of(region, "pos")
+        if case.topic is not None
+        and case.topic.block_code == block
+        and case.address.place.code == main.code
+    )
     for year in range(keeper.first.year, keeper.now.year + 1):
         begun = date(year, spike.month, spike.day)
-        at = datetime.combine(begun + timedelta(days=2), time(10, 30))
+        days = [begun + timedelta(days=number) for number in range(spike.days)]
+        alert = next((day for day in days if messages[day] >= 5), days[-1])
+        at = datetime.combine(alert + timedelta(days=1), time(10, 30))
         if begun < keeper.first or at > world.local_as_of[region]:
             continue
         rng = keeper.chance(begun)
         yield [
-            f"{region}/{block}/{main.code}/pos/{begun:%Y-%m-%d}",
+            f"{region}/{block}/{main.code}/pos/{alert:%Y-%m-%d}",
             "Сообщить жителям, когда работы закончатся",
             rng.choice(("Принят в работу", "Передан куратору")),
             keeper.person("operator", rng.randrange(3)),

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import io
-from datetime import datetime
+from collections import Counter
+from datetime import date, datetime, timedelta
 
 import pytest
 from fastapi.testclient import TestClient
@@ -12,7 +13,7 @@ from openpyxl import load_workbook
 from ingestion.registers.check import check_register
 from ingestion.sandbox import registers
 from ingestion.sandbox.regions import REGIONS
-from ingestion.sandbox.world import World
+from ingestion.sandbox.world import World, build_world
 from ingestion.source import SOURCES_FOLDER, Source, load_sources
 
 SOURCES = load_sources(SOURCES_FOLDER, {})
@@ -87,6 +88,31 @@ def test_a_later_day_adds_rows_and_moves_states_on(
     kept = {item for item in before if f"{first:%Y-%m}" not in str(item)}
     assert len(kept) > len(before) * 0.8
     assert kept <= set(after)
+
+
+def test_a_decision_about_a_risk_names_the_first_day_on_which_five_wrote(
+    as_of: datetime,
+) -> None:
+    world = build_world(seed=7, as_of=as_of, cases=12000)
+    columns, rows_of = registers.TABLES["risk_decisions"]
+    loud = 0
+    for region in REGIONS.values():
+        received = Counter(
+            (
+                case.topic.block_code,
+                case.address.place.code,
+                case.received_at.astimezone(region.zone).date(),
+            )
+            for case in world.of(region.code, "pos")
+            if case.topic is not None
+        )
+        for row in rows_of(world, region.code):
+            _, block, place, _, day = str(row[columns.index("Ключ сигнала")]).split("/")
+            named = date.fromisoformat(day)
+            before = [named - timedelta(days=number) for number in range(1, 8)]
+            assert max(received[block, place, one] for one in before) < 5
+            loud += received[block, place, named] >= 5
+    assert loud
 
 
 def test_the_same_world_gives_the_same_bytes(client: TestClient) -> None:
