@@ -228,55 +228,44 @@
     select case_id from {{ ref('int_case_signals') }} where promised_date is not null
 {%- endmacro %}
 
-{#- As a hook before the model: which of the skeletons that are counted anew were templates. -#}
-{% macro put_templates_by() -%}
+{#- As a hook before the model: what stands in the rows that are made anew, for `moved_rows`. -#}
+{% macro put_by(columns, key='case_id') -%}
     {%- if execute and is_by_change() -%}
-    create temporary table templates_before on commit drop as
-    select template_key from {{ this }} where {{ is_redone('template_key', 'template_key') }}
+    create temporary table {{ this.identifier }}_before on commit drop as
+    select {{ columns }} from {{ this }} where {{ is_redone(key, key) }}
     {%- endif -%}
 {%- endmacro %}
 
-{#- As a hook after it: the cases of skeletons that have become templates, or are none any longer. -#}
+{#- A query: of the rows that were made anew those that were put by and are there no longer, and those
+    that were not there before. -#}
+{% macro moved_rows(columns, key='case_id') -%}
+    {%- set before = this.identifier ~ '_before' -%}
+    {%- set present -%}
+        select {{ columns }} from {{ this }} where {{ is_redone(key, key) }}
+    {%- endset -%}
+    select * from (select * from {{ before }} except {{ present }}) as gone
+    union all
+    select * from ({{ present }} except select * from {{ before }}) as come
+{%- endmacro %}
+
+{#- As a hook after the model: the cases of skeletons that have become templates, or are none any longer. -#}
 {% macro note_moved_templates() -%}
     {%- if execute and is_by_change() -%}
     {%- set moved -%}
         select skeletons.case_id
-        from templates_before as before
-        full join (
-            select template_key from {{ this }}
-            where {{ is_redone('template_key', 'template_key') }}
-        ) as present
-            on before.template_key = present.template_key
+        from ({{ moved_rows('template_key', 'template_key') }}) as templates
         inner join {{ ref('kept_reply_skeletons') }} as skeletons
-            on coalesce(before.template_key, present.template_key) = skeletons.template_key
-        where
-            skeletons.is_current
-            and (before.template_key is null or present.template_key is null)
+            on templates.template_key = skeletons.template_key
+        where skeletons.is_current
     {%- endset -%}
     {{ note_cases(moved) }}
     {%- endif -%}
 {%- endmacro %}
 
-{#- As a hook before the model: what rules pointed at in the cases that are made anew. -#}
-{% macro put_flags_by() -%}
-    {%- if execute and is_by_change() -%}
-    create temporary table flags_before on commit drop as
-    select {{ told_by_flags() }} from {{ this }} where {{ is_redone('case_id') }}
-    {%- endif -%}
-{%- endmacro %}
-
-{#- As a hook after it: cases in which rules point at something else now, for whatever reason. -#}
+{#- As a hook after the model: cases in which rules point at something else now, for whatever reason. -#}
 {% macro note_moved_flags() -%}
     {%- if execute and is_by_change() -%}
-    {%- set present -%}
-        select {{ told_by_flags() }} from {{ this }} where {{ is_redone('case_id') }}
-    {%- endset -%}
-    {%- set moved -%}
-        select case_id from (select * from flags_before except {{ present }}) as gone
-        union
-        select case_id from ({{ present }} except select * from flags_before) as come
-    {%- endset -%}
-    {{ note_cases(moved) }}
+    {{ note_cases('select case_id from (' ~ moved_rows(told_by_flags()) ~ ') as flags') }}
     {%- endif -%}
 {%- endmacro %}
 
@@ -395,44 +384,40 @@
     {%- endif -%}
 {%- endmacro %}
 
-{#- Cases that show the name of a body that has another one now: a body that no register knows goes by
-    the spelling that is met most often. Two ranges, because the index finds ranges. -#}
-{% macro note_renamed_bodies() -%}
-    {%- if execute and is_by_change() -%}
-    {%- set renamed -%}
-        {%- for other in ['<', '>'] %}
-        select stored.case_id
-        from {{ ref('int_bodies') }} as bodies
-        cross join lateral (
-            select own.case_id
-            from {{ this }} as own
-            where own.body_code = bodies.body_code and own.body_name {{ other }} bodies.body_name
-            {{ looked_up() }}
-        ) as stored
-        {%- if not loop.last %}
-        union all
-        {%- endif %}
-        {%- endfor %}
-    {%- endset -%}
-    {{ note_cases(renamed) }}
-    {%- endif -%}
+{#- How a case shows its topic, as the index on it has it, and what the catalogue says. -#}
+{% macro topic_names() -%}
+    {{ return({
+        "coalesce(topic_title, '')": "coalesce(topic_name, '')",
+        "coalesce(topic_group, '')": "coalesce(topic_group, '')",
+    }) }}
 {%- endmacro %}
 
-{#- Cases whose topic has another name or group now: one that the catalogue does not have goes by what is
-    met most often. Two ranges, because the index finds ranges. -#}
-{% macro note_renamed_topics() -%}
+{#- Cases that show names of a register which are others now: what no register knows goes by the
+    spelling that is met most often. `names`: what the model shows, as its index has it, and what the
+    register says of the same key. Two ranges, because the index finds ranges. -#}
+{% macro note_renamed(register, key, names) -%}
     {%- if execute and is_by_change() -%}
     {%- set renamed -%}
         {%- for other in ['<', '>'] %}
         select stored.case_id
-        from {{ ref('int_topics') }} as topics
+        from (
+            select
+                {{ key }} as register_key
+                {%- for told in names.values() %},
+                {{ told }} as told_{{ loop.index }}
+                {%- endfor %}
+            from {{ ref(register) }}
+        ) as register
         cross join lateral (
-            select own.case_id
-            from {{ this }} as own
+            select case_id
+            from {{ this }}
             where
-                own.topic_code = topics.topic_code
-                and (coalesce(own.topic_title, ''), coalesce(own.topic_group, ''))
-                {{ other }} (coalesce(topics.topic_name, ''), coalesce(topics.topic_group, ''))
+                {{ key }} = register.register_key
+                and ({{ names | join(', ') }}) {{ other }} (
+                    {%- for told in names -%}
+                        register.told_{{ loop.index }}{{ ', ' if not loop.last }}
+                    {%- endfor -%}
+                )
             {{ looked_up() }}
         ) as stored
         {%- if not loop.last %}

@@ -6,7 +6,7 @@
         "{{ note_enriched_texts() }}",
         "{{ note_forgotten_texts() }}",
         "{{ note_corrected_cases() }}",
-        "{{ note_renamed_topics() }}",
+        "{{ note_renamed('int_topics', 'topic_code', topic_names()) }}",
         "{{ collect_redo() }}",
     ],
     indexes=[

@@ -3,7 +3,10 @@
     incremental_strategy='by_change',
     unique_key='case_id',
     on_schema_change='fail',
-    pre_hook=["{{ note_renamed_bodies() }}", "{{ collect_redo() }}"],
+    pre_hook=[
+        "{{ note_renamed('int_bodies', 'body_code', {'body_name': 'body_name'}) }}",
+        "{{ collect_redo() }}",
+    ],
     indexes=[
         {'columns': ['case_id'], 'unique': true},
         {'columns': ['region_code', 'received_date']},

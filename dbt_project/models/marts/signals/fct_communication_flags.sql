@@ -3,7 +3,7 @@
     incremental_strategy='by_change',
     unique_key='case_id',
     on_schema_change='fail',
-    pre_hook=["{{ collect_redo(also=flagged_by_others()) }}", "{{ put_flags_by() }}"],
+    pre_hook=["{{ collect_redo(also=flagged_by_others()) }}", "{{ put_by(told_by_flags()) }}"],
     post_hook="{{ note_moved_flags() }}",
     grants={'select': ['tsur_analyst', 'tsur_auditor']},
     indexes=[

@@ -4,7 +4,7 @@
     unique_key='template_key',
     pre_hook=[
         "{{ collect_redo('template_key', told_by='kept_reply_skeletons') }}",
-        "{{ put_templates_by() }}",
+        "{{ put_by('template_key', 'template_key') }}",
     ],
     post_hook="{{ note_moved_templates() }}",
     indexes=[
