@@ -134,6 +134,7 @@ CUES = word_set("""
 STRONG_CUES = word_set(
     "зовут зовет фамилия фио ф.и.о ип имя фамилию фамилией отчество уважением подпись"
 )
+SIGNATURE_CUE = "уважением"
 ENGLISH_CUES = word_set("mr mrs ms dr regards sincerely cheers yours name")
 
 LATIN_NAMES = word_set("""

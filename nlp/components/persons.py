@@ -27,6 +27,7 @@ from nlp.name_lists import (
     NOT_INITIALS,
     PLACE_PREPOSITIONS,
     RANKS,
+    SIGNATURE_CUE,
     STREET_AFTER,
     STREET_MARKERS,
     STRONG_CUES,
@@ -96,6 +97,7 @@ class PersonMasker:
         for i in doc._.town_tokens:
             places[i] = True
         title = [_is_title(w) or _is_caps(w) for w in words]
+        _unset_signed(words, lows, title, places)
 
         def surname_like(i: int, *, beside_name: bool) -> bool:
             """Could token i be a surname? Beside a first name much less is asked of it."""
@@ -397,12 +399,14 @@ class PersonMasker:
             lemma = (forms[i] or _NO).lemma
             is_strong = lows[i] in STRONG_CUES or lemma in STRONG_CUES
             is_english = lows[i] in ENGLISH_CUES
+            is_signed = lows[i] == SIGNATURE_CUE
             if not (is_strong or is_english or lemma in CUES or lows[i] in CUES):
                 continue
             j = i + 1
             while j < size and (
                 words[j] in {":", "-", "–", "—", "«", '"', "№", "."}
-                or (words[j] == "," and is_english)
+                or (words[j] == "," and (is_english or is_signed))
+                or (words[j] == "\n" and is_signed)
             ):
                 if words[j] == "." and words[i].lower() not in {
                     "гр",
@@ -420,6 +424,8 @@ class PersonMasker:
                 form = forms[j] or _NO
                 if forms[j] is None or places[j] or lows[j] in NEVER_NAMES:
                     break
+                if is_signed and _is_never(lows[j], form):
+                    break
                 if is_english and words[j][0].isascii():
                     accepted = title[j] and lows[j] not in NEVER_NAMES
                 elif title[j]:
@@ -428,7 +434,9 @@ class PersonMasker:
                         or form.name_share >= 0.05
                         or form.patronymic_share > 0
                         or not form.is_known
-                        or (is_strong and form.part in {"NOUN", "ADJF"})
+                        or (is_strong and not is_signed and form.part in {"NOUN", "ADJF"})
+                        # Nobody signs with a town: «София».
+                        or (is_signed and form.place_share > 0)
                         or flags[j]
                     )
                     if form.place_share > 0.3 and form.surname_share < 0.3 and not is_strong:
@@ -665,6 +673,20 @@ def _street_flags(words: list[str], lows: list[str], forms: list[Form | None]) -
                 flags[j] = True
                 j -= 1
     return flags
+
+
+def _unset_signed(words: list[str], lows: list[str], title: list[bool], places: list[bool]) -> None:
+    """Behind «С уважением» stands no town: «Уварова Лидия» is nobody from Уварово."""
+    size = len(words)
+    for i, low in enumerate(lows):
+        if low != SIGNATURE_CUE:
+            continue
+        j = i + 1
+        while j < size and words[j] in {",", ":", ".", "!", "-", "–", "—", "\n"}:
+            j += 1
+        while j < size and title[j]:
+            places[j] = False
+            j += 1
 
 
 def _chain(

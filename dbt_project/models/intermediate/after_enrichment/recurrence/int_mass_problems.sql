@@ -40,7 +40,8 @@ considered as (
 ),
 
 -- A person counts from a case until 30 days later or until the next case of the same person: so the
--- running sum is the number of people of the last 30 days, and nobody is in it twice.
+-- running sum is the number of people of the last 30 days, and nobody is in it twice. A case of nobody
+-- known adds no person, and a window of 30 days ends with it as with any other.
 changes as (
     select
         object_topic_key,
@@ -50,9 +51,8 @@ changes as (
         select
             object_topic_key,
             received_at as changed_at,
-            1 as change
+            case when applicant_key is null then 0 else 1 end as change
         from considered
-        where applicant_key is not null
         union all
         select
             object_topic_key,
@@ -74,7 +74,7 @@ people as (
     from changes
 ),
 
--- The windows of 30 days that end with the fifth person or a later one.
+-- The windows of 30 days in which five people wrote, by the case that each ends with.
 marked as (
     select
         considered.*,
