@@ -625,7 +625,10 @@
         {%- set node = graph.nodes[unique_id] -%}
         {%- do parents.update({node.name: node.depends_on.nodes | map('replace', 'model.tsur.', '') | list}) -%}
         {%- if
-            node.config.incremental_strategy in ('by_change', 'by_cell', 'change_log')
+            (
+                node.config.materialized == 'incremental'
+                and node.config.incremental_strategy in ('by_change', 'by_cell', 'change_log')
+            )
             or (node.config.materialized == 'table' and node.fqn[1] == 'intermediate')
         -%}
             {%- do keeping.append(node.name) -%}

@@ -207,7 +207,10 @@ def test_a_build_writes_down_which_kept_models_each_follows_from(
     kept = {
         name
         for name, node in nodes.items()
-        if node["config"].get("incremental_strategy") in ("by_change", "by_cell", "change_log")
+        if (
+            node["config"]["materialized"] == "incremental"
+            and node["config"]["incremental_strategy"] in ("by_change", "by_cell", "change_log")
+        )
         or (node["config"]["materialized"] == "table" and node["fqn"][1] == "intermediate")
     }
     before = ancestors({name: node["depends_on"]["nodes"] for name, node in nodes.items()})
